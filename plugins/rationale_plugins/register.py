@@ -1,0 +1,86 @@
+"""Every built-in plugin on one page."""
+
+from __future__ import annotations
+
+from rationale_cli.hooks import Entry, hookimpl
+
+_MODELS = "rationale_plugins.models"
+_METHODS = "rationale_plugins.methods"
+_ATTRIBUTIONS = "rationale_plugins.attributions"
+_DATASETS = "rationale_plugins.datasets"
+
+
+@hookimpl
+def rationale_models() -> list[Entry]:
+    """Vision-language models."""
+    return [
+        Entry(
+            "tiny-clip",
+            f"{_MODELS}.tiny_clip:TinyClip",
+            "A small real CLIP of the embedded scenes, weights included",
+        ),
+        Entry(
+            "clip-vit-b-32", f"{_MODELS}.open_clip:ClipViTB32", "CLIP ViT-B/32 (open_clip, OpenAI weights)"
+        ),
+        Entry(
+            "clip-vit-b-16", f"{_MODELS}.open_clip:ClipViTB16", "CLIP ViT-B/16 (open_clip, OpenAI weights)"
+        ),
+    ]
+
+
+@hookimpl
+def rationale_methods() -> list[Entry]:
+    """Fine-tuning methods."""
+    return [
+        Entry("zs", f"{_METHODS}.zero_shot:ZeroShot", "Zero-shot: the class whose prompt is most similar"),
+        Entry(
+            "lp",
+            f"{_METHODS}.linear_probe:LinearProbe",
+            "Linear probe: a linear head on the frozen image encoder",
+        ),
+        Entry(
+            "flcp", f"{_METHODS}.flcp:Flcp", "Fine-tuning like CLIP pre-training: images against class texts"
+        ),
+        Entry("ft", f"{_METHODS}.fine_tuning:FineTuning", "Fine-tuning: image encoder and linear head"),
+    ]
+
+
+@hookimpl
+def rationale_attributions() -> list[Entry]:
+    """Attribution methods and controls."""
+    return [
+        Entry(
+            "gaa",
+            f"{_ATTRIBUTIONS}.gaa:Gaa",
+            "Generic attention attribution: gradient times attention, rolled out",
+        ),
+        Entry("grad-attention", f"{_ATTRIBUTIONS}.gaa:GradAttention", "Gradient of the attention alone"),
+        Entry("uniform", f"{_ATTRIBUTIONS}.controls:Uniform", "Control: the same relevance everywhere"),
+        Entry("center", f"{_ATTRIBUTIONS}.controls:Center", "Control: a Gaussian on the picture's centre"),
+        Entry(
+            "random", f"{_ATTRIBUTIONS}.controls:Random", "Control: random relevance, seeded by the picture"
+        ),
+        Entry(
+            "random-head",
+            f"{_ATTRIBUTIONS}.controls:RandomHead",
+            "Control: the explanation of a random class vector",
+        ),
+        Entry(
+            "wrong-class",
+            f"{_ATTRIBUTIONS}.controls:WrongClass",
+            "Control: the explanation of a random other class",
+        ),
+    ]
+
+
+@hookimpl
+def rationale_datasets() -> list[Entry]:
+    """Datasets."""
+    return [
+        Entry(
+            "scenes",
+            f"{_DATASETS}.scenes:Scenes",
+            "Drawn scenes with exact masks and a planted shortcut; no download",
+        ),
+        Entry("folder", f"{_DATASETS}.folder:Folder", "Any folder of pictures, with masks or boxes"),
+    ]

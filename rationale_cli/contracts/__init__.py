@@ -1,0 +1,37 @@
+"""The nouns: protocols and frozen values that plugins and the core share (no torch at run time)."""
+
+from .attribution import Attribution, Explanation, Specification
+from .classifier import SCALARS, Classifier, Family, Scalar
+from .dataset import Dataset, Split
+from .method import Fitted, Method, MethodOptions, Step
+from .model import Part, Preprocessing, VisionLanguageModel
+from .options import PluginOptions
+from .progress import Progress, Silent
+from .sample import Boxes, Evidence, Mask, Sample, Task
+
+__all__ = [
+    "SCALARS",
+    "Attribution",
+    "Boxes",
+    "Classifier",
+    "Dataset",
+    "Evidence",
+    "Explanation",
+    "Family",
+    "Fitted",
+    "Mask",
+    "Method",
+    "MethodOptions",
+    "Part",
+    "PluginOptions",
+    "Preprocessing",
+    "Progress",
+    "Sample",
+    "Scalar",
+    "Silent",
+    "Specification",
+    "Split",
+    "Step",
+    "Task",
+    "VisionLanguageModel",
+]

@@ -1,0 +1,54 @@
+"""The contract of a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from .options import PluginOptions
+from .sample import Sample, Task
+
+
+class Split(Protocol):
+    """A lazy, picklable sequence of samples."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Identifiers in order, known without opening a picture."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample. Raises ``InputError`` that names the file where it cannot be read."""
+        ...
+
+
+class Dataset(Protocol):
+    """Annotated pictures in named splits. Constructed as ``cls(options)``."""
+
+    Options: ClassVar[type[PluginOptions]]
+
+    @property
+    def task(self) -> Task:
+        """Class names and prompts."""
+        ...
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names that ``split`` takes."""
+        ...
+
+    @property
+    def evaluation(self) -> tuple[str, ...]:
+        """The splits that ``rationale explain`` takes when none is named."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of what the data are (files and sizes, or generator and seed), not of where."""
+        ...
+
+    def split(self, name: str) -> Split:
+        """Raises ``InputError`` for an unknown name, telling the known ones."""
+        ...

@@ -1,0 +1,54 @@
+"""One annotated picture, and the task that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The object's pixels as a single-channel picture: any value above 0 belongs to the object.
+
+    It has the picture's size, or that size times a common scale.
+    """
+
+    image: Image.Image
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The object's boxes in pixels of the picture; pixels inside any box belong to the object."""
+
+    xyxy: tuple[tuple[float, float, float, float], ...]
+    """(left, top, right, bottom) each; right and bottom are exclusive."""
+
+
+Evidence = Mask | Boxes
+"""Where the object is: what a heatmap is held against."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a dataset's split."""
+
+    id: str
+    """Stable over machines and runs, unique in the split; compared runs are joined by it."""
+    image: Image.Image
+    """RGB, upright, any size."""
+    label: int
+    """Index into ``Task.classnames``."""
+    evidence: Evidence | None = None
+    """The object's mask or boxes; None where the picture is not annotated."""
+    background: Image.Image | None = None
+    """The very same picture without the object, where a dataset knows it (same size as ``image``)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to tell apart, in words."""
+
+    classnames: tuple[str, ...]
+    templates: tuple[str, ...] = ("a photo of a {}",)
+    """Prompts with one ``{}`` for the class name; several are averaged as normalised embeddings."""

@@ -1,0 +1,170 @@
+"""From a dataset's split to batches of pixels, masks and labels: decoded once, in any number of workers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from torchvision.transforms import v2
+
+from ..contracts import Preprocessing, Sample, Split
+from ..errors import InputError
+from ..toolkit.geometry import mask_on_view, model_view, to_bytes
+
+_CACHE_BYTES = 1 << 30
+Key = tuple[int, int]
+"""(epoch, index): the epoch seeds the augmentation."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture on the model's input grid."""
+
+    id: str
+    label: int
+    pixels: Tensor
+    """3×S×S uint8."""
+    mask: Tensor | None = None
+    """S×S uint8 0/1; None where not annotated."""
+    background: Tensor | None = None
+    """3×S×S uint8: the picture without the object, where it is known."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A picture that could not be read, told by the parent process."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples side by side; ``unreadable`` ones are not among them."""
+
+    examples: tuple[Example, ...]
+    unreadable: tuple[Unreadable, ...]
+
+    def pixels(self) -> Tensor:
+        """B×3×S×S uint8."""
+        return torch.stack([example.pixels for example in self.examples])
+
+    def labels(self) -> Tensor:
+        """B int64."""
+        return torch.tensor([example.label for example in self.examples])
+
+    def masks(self) -> Tensor:
+        """B×S×S uint8, zero where not annotated."""
+        blank = torch.zeros(self.examples[0].pixels.shape[1:], dtype=torch.uint8)
+        return torch.stack([blank if example.mask is None else example.mask for example in self.examples])
+
+    def complain(self) -> None:
+        """Raise ``InputError`` naming the first unreadable picture, if there is one."""
+        if self.unreadable:
+            first = self.unreadable[0]
+            raise InputError(
+                first.reason,
+                where=first.id,
+                next_step="mend or remove the picture, or pass --skip-bad to leave out such pictures and count them",
+            )
+
+
+class Pictures(TorchDataset[Example | Unreadable]):
+    """A split as examples for one model. Deterministic views are kept in memory while they fit."""
+
+    def __init__(
+        self, split: Split, preprocessing: Preprocessing, *, evidence: bool, augment: str = "none"
+    ) -> None:
+        self.split = split
+        self.preprocessing = preprocessing
+        self.evidence = evidence
+        self.augment = _augmentation(augment, preprocessing.size)
+        self._kept: dict[int, Example] = {}
+        room = _CACHE_BYTES // (3 * preprocessing.size**2)
+        self._keep = self.augment is None and not evidence and len(split) <= room
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, key: Key) -> Example | Unreadable:
+        epoch, index = key
+        if index in self._kept:
+            return self._kept[index]
+        try:
+            sample = self.split[index]
+            example = self._example(sample, epoch)
+        except InputError as error:
+            return Unreadable(self.split.ids[index], str(error))
+        if self._keep:
+            self._kept[index] = example
+        return example
+
+    def _example(self, sample: Sample, epoch: int) -> Example:
+        if self.augment is not None:
+            return Example(sample.id, sample.label, self._augmented(sample, epoch))
+        plain = Example(sample.id, sample.label, to_bytes(model_view(sample.image, self.preprocessing)))
+        if not self.evidence:
+            return plain
+        mask = background = None
+        if sample.evidence is not None:
+            try:
+                mask = mask_on_view(sample.evidence, sample.image.size, self.preprocessing)
+            except InputError as error:
+                raise InputError(error.what, where=sample.id) from error
+        if sample.background is not None:
+            background = to_bytes(model_view(sample.background, self.preprocessing))
+        return replace(plain, mask=mask, background=background)
+
+    def _augmented(self, sample: Sample, epoch: int) -> Tensor:
+        assert self.augment is not None
+        # The view depends on picture and epoch only: the same in any number of workers and processes.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(zlib.crc32(f"{sample.id}/{epoch}".encode()))
+            return to_bytes(self.augment(sample.image))
+
+
+def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int) -> Iterator[Batch]:
+    """Yield one ``Batch`` for each list of keys, in order."""
+    if not batches:
+        return iter(())
+    return iter(
+        DataLoader(
+            pictures,
+            batch_sampler=[list(keys) for keys in batches],
+            collate_fn=_collate,
+            num_workers=workers,
+            multiprocessing_context="fork" if workers else None,
+        )
+    )
+
+
+def limited(total: int, limit: int | None) -> list[int]:
+    """Indices of a sample of at most ``limit`` pictures, evenly spread over the split."""
+    if limit is None or limit >= total:
+        return list(range(total))
+    return sorted({int(index) for index in np.linspace(0, total - 1, limit)})
+
+
+def chunks(indices: Sequence[int], size: int) -> list[list[Key]]:
+    """Consecutive batches of keys, the last one possibly smaller; epoch 0."""
+    return [[(0, index) for index in indices[start : start + size]] for start in range(0, len(indices), size)]
+
+
+def _collate(examples: list[Example | Unreadable]) -> Batch:
+    good = tuple(example for example in examples if isinstance(example, Example))
+    return Batch(good, tuple(example for example in examples if isinstance(example, Unreadable)))
+
+
+def _augmentation(name: str, size: int) -> v2.Transform | None:
+    if name == "none":
+        return None
+    steps: list[v2.Transform] = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
+    if name == "reference":
+        steps += [v2.ColorJitter(0.2, 0.2, 0.2, 0.2), v2.RandomRotation(30)]
+    return v2.Compose(steps)

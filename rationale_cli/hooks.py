@@ -1,0 +1,73 @@
+"""What a plugin distribution imports to register its entries (standard library and pluggy only).
+
+In ``pyproject.toml`` of the plugin::
+
+    [project.entry-points.rationale]
+    mine = "my_package.register"
+
+and in ``my_package/register.py``::
+
+    from rationale_cli.hooks import Entry, hookimpl
+
+    @hookimpl
+    def rationale_methods():
+        return [Entry("my-method", "my_package.method:MyMethod", "One line that says what it does")]
+
+Nothing else is imported until somebody names ``my-method``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pluggy
+
+PROJECT = "rationale"
+"""Name of the pluggy project and of the entry-point group."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named plugin that is imported only when it is used."""
+
+    name: str
+    """What the user types: lower case, digits and hyphens."""
+    target: str
+    """Import string ``package.module:Class``."""
+    summary: str
+    """One line for ``rationale list``."""
+    requires: tuple[str, ...] = ()
+    """Distributions that the target needs beyond its own declared ones, as pip requirement names."""
+
+
+class Hooks:
+    """The hook specifications: each returns the entries of one kind."""
+
+    @hookspec
+    def rationale_models(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Vision-language models (``rationale_cli.contracts.VisionLanguageModel``)."""
+
+    @hookspec
+    def rationale_methods(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Fine-tuning methods (``rationale_cli.contracts.Method``)."""
+
+    @hookspec
+    def rationale_attributions(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Attribution methods (``rationale_cli.contracts.Attribution``)."""
+
+    @hookspec
+    def rationale_datasets(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Datasets (``rationale_cli.contracts.Dataset``)."""
+
+
+KINDS: dict[str, str] = {
+    "model": "rationale_models",
+    "method": "rationale_methods",
+    "attribution": "rationale_attributions",
+    "dataset": "rationale_datasets",
+}
+"""Kind of plugin → the hook that returns its entries."""

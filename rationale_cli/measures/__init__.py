@@ -1,0 +1,1 @@
+"""The mathematics of evidence in numpy and scipy: no torch, no files."""

@@ -1,0 +1,1 @@
+"""The library's doors: read → compute → write, one module a verb; no typer, no rich."""

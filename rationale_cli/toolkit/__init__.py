@@ -1,0 +1,1 @@
+"""What plugin authors reuse (torch): attention recorder, classifiers, geometry, weights."""

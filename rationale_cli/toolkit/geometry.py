@@ -1,0 +1,88 @@
+"""One geometry for picture and evidence: short side resized, centre cropped, normalised.
+
+The mask travels as bytes 0/1 through the same resize (bilinear) and crop as the picture: rounding keeps
+it 0/1, which is the reference's rule for segmentation masks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as tv
+
+from ..contracts import Boxes, Evidence, Mask, Preprocessing
+from ..errors import InputError
+
+_MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+_ASPECT_TOLERANCE = 0.02
+
+
+def model_view(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The S×S part of a picture that the model sees, as a picture."""
+    return _resize_and_crop(image, preprocessing, _MODES[preprocessing.interpolation])
+
+
+def to_bytes(image: Image.Image) -> Tensor:
+    """RGB picture → 3×H×W uint8."""
+    return torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).contiguous()
+
+
+def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """B×3×S×S uint8 → the model's input, float32, on the device of ``pixels``."""
+    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(preprocessing.std, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def mask_of(evidence: Evidence, size: tuple[int, int]) -> Image.Image:
+    """Mask or boxes → 'L' picture of 0/1 bytes at the picture's size (width, height).
+
+    A box covers the pixels from floor(left, top) up to ceil(right, bottom), exclusive. Raises
+    ``InputError`` where a mask's sides are not those of the picture times a common scale.
+    """
+    if isinstance(evidence, Boxes):
+        return _filled(evidence, size)
+    return _binary(evidence, size)
+
+
+def mask_on_view(evidence: Evidence, size: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
+    """Mask or boxes of a picture of ``size`` → S×S uint8 0/1 on the model's input."""
+    mask = _resize_and_crop(mask_of(evidence, size), preprocessing, InterpolationMode.BILINEAR)
+    return torch.from_numpy(np.array(mask, dtype=np.uint8))
+
+
+def _resize_and_crop(
+    image: Image.Image, preprocessing: Preprocessing, mode: InterpolationMode
+) -> Image.Image:
+    short = preprocessing.resize or preprocessing.size
+    if min(image.size) != short:
+        image = tv.resize(image, [short], interpolation=mode)
+    return tv.center_crop(image, [preprocessing.size, preprocessing.size])
+
+
+def _filled(boxes: Boxes, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for left, top, right, bottom in boxes.xyxy:
+        rows = slice(max(int(np.floor(top)), 0), max(int(np.ceil(bottom)), 0))
+        mask[rows, max(int(np.floor(left)), 0) : max(int(np.ceil(right)), 0)] = 1
+    return Image.fromarray(mask)
+
+
+def _binary(evidence: Mask, size: tuple[int, int]) -> Image.Image:
+    grey = (
+        evidence.image if evidence.image.mode in {"1", "L", "P", "I", "I;16"} else evidence.image.convert("L")
+    )
+    mask = Image.fromarray((np.asarray(grey) > 0).astype(np.uint8))
+    if mask.size == size:
+        return mask
+    across, down = mask.size[0] / size[0], mask.size[1] / size[1]
+    if abs(across / down - 1) > _ASPECT_TOLERANCE:
+        raise InputError(
+            f"Expected a mask of the picture's proportions {size[0]}×{size[1]} "
+            f"but got {mask.size[0]}×{mask.size[1]}."
+        )
+    return mask.resize(size, Image.Resampling.NEAREST)

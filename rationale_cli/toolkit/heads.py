@@ -1,0 +1,170 @@
+"""The two classifiers that fine-tuning methods share: class vectors from text, or a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import Family, Scalar, Task, VisionLanguageModel
+from ..errors import InputError
+
+
+class _Classifier(nn.Module):
+    """What both have: features × class vectors, the scalars of an explanation, and the delta."""
+
+    family: Family
+
+    def __init__(self, model: VisionLanguageModel) -> None:
+        super().__init__()
+        self._model = cast(nn.Module, model)
+
+    @property
+    def model(self) -> VisionLanguageModel:
+        return cast(VisionLanguageModel, self._model)
+
+    def features(self, images: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def logits(self, features: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def vectors(self) -> Tensor:
+        """C×F class vectors as the logit uses them."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits(self.features(images))
+
+    def score(self, features: Tensor, kind: Scalar) -> Tensor:
+        """See ``Classifier.score``."""
+        if kind == "native":
+            return self.logits(features)
+        if kind == "dot":
+            return features @ self.vectors().T
+        if kind == "cosine":
+            return F.normalize(features, dim=-1) @ F.normalize(self.vectors(), dim=-1).T
+        logits = self.logits(features)
+        if kind == "log-softmax":
+            return logits.log_softmax(dim=-1)
+        if kind == "contrast":
+            others = (logits.sum(dim=-1, keepdim=True) - logits) / max(logits.shape[-1] - 1, 1)
+            return logits - others
+        raise InputError(f"Expected a scalar (dot, native, cosine, log-softmax, contrast) but got {kind!r}.")
+
+    def delta(self) -> dict[str, Tensor]:
+        """Parameters that train, and the class vectors where they are not derived from a head."""
+        changed = {name: tensor for name, tensor in self.named_parameters() if tensor.requires_grad}
+        kept = dict(self.named_buffers(recurse=False))
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in (changed | kept).items()}
+
+    def load_delta(self, tensors: Mapping[str, Tensor]) -> None:
+        """See ``Classifier.load_delta``."""
+        own = {**dict(self.named_parameters()), **dict(self.named_buffers(recurse=False))}
+        expected = self.delta()
+        problems = [f"missing {name}" for name in expected.keys() - tensors.keys()]
+        problems += [f"unexpected {name}" for name in tensors.keys() - expected.keys()]
+        problems += [
+            f"{name} is {tuple(tensors[name].shape)}, expected {tuple(expected[name].shape)}"
+            for name in expected.keys() & tensors.keys()
+            if expected[name].shape != tensors[name].shape
+        ]
+        if problems:
+            raise InputError(
+                "Expected this classifier's checkpoint but got: " + "; ".join(sorted(problems)[:8])
+            )
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                own[name].copy_(tensor)
+
+
+class TextClassifier(_Classifier):
+    """Class vectors that come from text: logits = scale · cosine (protocol §4, ZS and FLCP).
+
+    ``class_vectors``: C×D; their length matters to no logit but to the scalar ``dot``, so they are
+    kept at unit length.
+    """
+
+    family: Family = "text"
+    class_vectors: Tensor
+
+    def __init__(self, model: VisionLanguageModel, class_vectors: Tensor) -> None:
+        super().__init__(model)
+        self.register_buffer("class_vectors", F.normalize(class_vectors, dim=-1))
+
+    def features(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×D joint embedding, not normalised."""
+        return self.model.embed_images(images)
+
+    def vectors(self) -> Tensor:
+        """C×D, unit length."""
+        return self.class_vectors
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×D → B×C: scale · cosine."""
+        return self.model.logit_scale * (F.normalize(features, dim=-1) @ self.class_vectors.T)
+
+
+class LinearClassifier(_Classifier):
+    """A linear head on the image features (protocol §4, LP and FT): logits = f · Wᵀ + b."""
+
+    family: Family = "linear"
+
+    def __init__(self, model: VisionLanguageModel, classes: int, width: int) -> None:
+        super().__init__(model)
+        self.head = nn.Linear(width, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×F, not normalised."""
+        return self.model.image_features(images)
+
+    def vectors(self) -> Tensor:
+        """C×F, the head's rows."""
+        return self.head.weight
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×F → B×C."""
+        return cast(Tensor, self.head(features))
+
+
+def class_embeddings(model: VisionLanguageModel, task: Task, batch: int = 256) -> Tensor:
+    """C×D unit class vectors: the mean over templates of normalised prompt embeddings.
+
+    No gradient is recorded. Raises what the tokeniser raises.
+    """
+    device = model.logit_scale.device
+    texts = [template.format(name) for name in task.classnames for template in task.templates]
+    with torch.no_grad():
+        parts = [
+            F.normalize(model.embed_texts(_to(model.tokenize(texts[start : start + batch]), device)), dim=-1)
+            for start in range(0, len(texts), batch)
+        ]
+    vectors = torch.cat(parts).view(len(task.classnames), len(task.templates), -1).mean(dim=1)
+    return F.normalize(vectors, dim=-1)
+
+
+def prompt_tokens(model: VisionLanguageModel, task: Task) -> dict[str, Tensor]:
+    """Tokens of the first template for every class, C rows each."""
+    return dict(model.tokenize([task.templates[0].format(name) for name in task.classnames]))
+
+
+def feature_width(model: VisionLanguageModel) -> int:
+    """F, found by one blank picture."""
+    size = model.preprocessing.size
+    with torch.no_grad():
+        blank = torch.zeros(1, 3, size, size, device=model.logit_scale.device)
+        return int(model.image_features(blank).shape[-1])
+
+
+def train_only(model: VisionLanguageModel, trained: Sequence[nn.Parameter]) -> None:
+    """Set ``requires_grad`` on exactly these parameters of a model."""
+    chosen = {id(parameter) for parameter in trained}
+    for parameter in cast(nn.Module, model).parameters():
+        parameter.requires_grad_(id(parameter) in chosen)
+
+
+def _to(tokens: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in tokens.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class RationaleError(Exception):
     """An error that is told in plain words and never shown with a traceback.
@@ -44,6 +47,14 @@ class WorkError(RationaleError):
     """The request was sound and the work failed (disk full, loss not finite): exit code 1."""
 
     exit_code = 1
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``Did you mean 'x'? Known: x, y.`` for a name that is not among the known ones."""
+    names = sorted(set(known))
+    close = get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    guess = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{guess}Known: {', '.join(names)}." if names else f"{guess}There are none."
 
 
 def _rebuild(

@@ -35,7 +35,11 @@ class Explanation(NamedTuple):
 
 
 class Attribution(Protocol):
-    """Where in the picture a class score comes from. Constructed as ``cls(options)``."""
+    """Where in the picture a class score comes from. Constructed as ``cls(options)``.
+
+    Optional: a class attribute ``control = True`` marks what explains nothing and only shows what chance,
+    position or a wrong question would score.
+    """
 
     Options: ClassVar[type[PluginOptions]]
     needs: ClassVar[tuple[str, ...]]

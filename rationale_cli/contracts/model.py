@@ -40,6 +40,12 @@ class VisionLanguageModel(Protocol):
     """
 
     Options: ClassVar[type[PluginOptions]]
+    recommended: ClassVar[Mapping[str, Mapping[str, Any]]]
+    """Defaults that suit this model, by method name: dotted recipe keys → values (may be empty).
+
+    They stand between a method's own defaults and what the user passes; on the class, since options are
+    settled before any weight is read.
+    """
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -49,14 +55,6 @@ class VisionLanguageModel(Protocol):
     @property
     def logit_scale(self) -> Tensor:
         """The positive factor on the cosine (CLIP: exp of its parameter), a scalar tensor."""
-        ...
-
-    @property
-    def recommended(self) -> Mapping[str, Mapping[str, Any]]:
-        """Defaults that suit this model, by method name: dotted recipe keys → values (may be empty).
-
-        They stand between a method's own defaults and what the user passes.
-        """
         ...
 
     def patch_grid(self, height: int, width: int) -> tuple[int, int]:

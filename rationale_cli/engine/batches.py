@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from torchvision.transforms import v2
 
 from ..contracts import Preprocessing, Sample, Split
 from ..errors import InputError
@@ -71,7 +71,7 @@ class Batch:
             raise InputError(
                 first.reason,
                 where=first.id,
-                next_step="mend or remove the picture, or pass --skip-bad to leave out such pictures and count them",
+                next_step="mend or remove it, or pass --skip-bad to leave out such pictures and count them",
             )
 
 
@@ -139,7 +139,6 @@ def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int) -
             batch_sampler=[list(keys) for keys in batches],
             collate_fn=_collate,
             num_workers=workers,
-            multiprocessing_context="fork" if workers else None,
         )
     )
 
@@ -161,10 +160,14 @@ def _collate(examples: list[Example | Unreadable]) -> Batch:
     return Batch(good, tuple(example for example in examples if isinstance(example, Unreadable)))
 
 
-def _augmentation(name: str, size: int) -> v2.Transform | None:
+def _augmentation(name: str, size: int) -> Callable[[Image.Image], Image.Image] | None:
     if name == "none":
         return None
+    # Imported here: it takes seconds, and most runs do without.
+    from torchvision.transforms import v2
+
     steps: list[v2.Transform] = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
     if name == "reference":
         steps += [v2.ColorJitter(0.2, 0.2, 0.2, 0.2), v2.RandomRotation(30)]
-    return v2.Compose(steps)
+    transform: Callable[[Image.Image], Image.Image] = v2.Compose(steps)
+    return transform

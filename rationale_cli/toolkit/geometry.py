@@ -10,13 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as tv
 
 from ..contracts import Boxes, Evidence, Mask, Preprocessing
 from ..errors import InputError
 
-_MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+_MODES = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _ASPECT_TOLERANCE = 0.02
 
 
@@ -50,17 +48,21 @@ def mask_of(evidence: Evidence, size: tuple[int, int]) -> Image.Image:
 
 def mask_on_view(evidence: Evidence, size: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
     """Mask or boxes of a picture of ``size`` → S×S uint8 0/1 on the model's input."""
-    mask = _resize_and_crop(mask_of(evidence, size), preprocessing, InterpolationMode.BILINEAR)
+    mask = _resize_and_crop(mask_of(evidence, size), preprocessing, Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(mask, dtype=np.uint8))
 
 
-def _resize_and_crop(
-    image: Image.Image, preprocessing: Preprocessing, mode: InterpolationMode
-) -> Image.Image:
+def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, mode: Image.Resampling) -> Image.Image:
+    """Pillow does what torchvision's transforms do to Pillow pictures, with the same rounding."""
     short = preprocessing.resize or preprocessing.size
-    if min(image.size) != short:
-        image = tv.resize(image, [short], interpolation=mode)
-    return tv.center_crop(image, [preprocessing.size, preprocessing.size])
+    width, height = image.size
+    if min(width, height) != short:
+        image = image.resize(
+            (int(short * width / min(image.size)), int(short * height / min(image.size))), mode
+        )
+    left = round((image.width - preprocessing.size) / 2)
+    top = round((image.height - preprocessing.size) / 2)
+    return image.crop((left, top, left + preprocessing.size, top + preprocessing.size))
 
 
 def _filled(boxes: Boxes, size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,110 @@
+"""The two transformers of tiny-clip.
+
+Shapes: B batch, N texts, L tokens, W width, D joint embedding, S pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTH = 128
+HEADS = 4
+EMBEDDING = 128
+PATCH = 8
+IMAGE_SIZE = 64
+IMAGE_LAYERS = 5
+TEXT_LAYERS = 2
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm_2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, tokens: Tensor, causal: bool) -> Tensor:
+        """B×L×W → B×L×W; ``causal`` hides later tokens from earlier ones."""
+        tokens = tokens + self._attend(self.norm_1(tokens), causal)
+        hidden = F.gelu(self.up(self.norm_2(tokens)))
+        return tokens + torch.as_tensor(self.down(hidden))
+
+    def _attend(self, tokens: Tensor, causal: bool) -> Tensor:
+        batch, length, width = tokens.shape
+        split = self.qkv(tokens).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = split.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return torch.as_tensor(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
+
+
+class Stem(nn.Module):
+    """Three strided convolutions instead of one patch embedding: it learns textures at once."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        channels = (3, width // 4, width // 2, width)
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride=2, padding=1)
+            for before, after in zip(channels, channels[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.GroupNorm(1, after) for after in channels[1:-1])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×(S/8)²×W, patches in row-major order."""
+        first, second, third = self.convolutions
+        before, after = self.norms
+        maps = F.gelu(before(first(images)))
+        maps = third(F.gelu(after(second(maps))))
+        return torch.as_tensor(maps).flatten(2).transpose(1, 2)
+
+
+class ImageTower(nn.Module):
+    """Stem, CLS token, five blocks, projection of the CLS token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Stem(WIDTH)
+        patches = (IMAGE_SIZE // PATCH) ** 2
+        self.cls = nn.Parameter(torch.randn(WIDTH) * 0.02)
+        self.positions = nn.Parameter(torch.randn(patches + 1, WIDTH) * 0.02)
+        self.blocks = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(IMAGE_LAYERS))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.projection = nn.Linear(WIDTH, EMBEDDING, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """B×3×64×64 → B×D, not normalised."""
+        patches = self.stem(images)
+        cls = self.cls.expand(len(patches), 1, -1)
+        tokens = torch.cat((cls, patches), dim=1) + self.positions
+        for block in self.blocks:
+            tokens = block(tokens, causal=False)
+        return torch.as_tensor(self.projection(self.norm(tokens[:, 0])))
+
+
+class TextTower(nn.Module):
+    """Causal transformer; a text's embedding is read at its end token, as in CLIP."""
+
+    def __init__(self, vocabulary: int, context: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, WIDTH)
+        self.positions = nn.Parameter(torch.randn(context, WIDTH) * 0.01)
+        self.blocks = nn.ModuleList(Block(WIDTH, HEADS) for _ in range(TEXT_LAYERS))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.projection = nn.Linear(WIDTH, EMBEDDING, bias=False)
+        nn.init.normal_(self.tokens.weight, std=0.02)
+
+    def forward(self, ids: Tensor, length: Tensor) -> Tensor:
+        """ids N×L, padded on the right, and lengths N → N×D, not normalised."""
+        hidden = self.tokens(ids) + self.positions[: ids.shape[1]]
+        for block in self.blocks:
+            hidden = block(hidden, causal=True)
+        ends = hidden[torch.arange(len(ids), device=ids.device), length - 1]
+        return torch.as_tensor(self.projection(self.norm(ends)))

@@ -1,0 +1,120 @@
+"""tiny-clip: a small real CLIP (Radford et al. 2021) of the embedded scenes, weights included.
+
+Pictures of 64×64 pixels, an 8×8 grid of patches, width 128, five image and two text blocks, contrastive
+training on captions of scenes with independent backgrounds (``train_tiny_clip``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from rationale_cli.contracts import Part, PluginOptions, Preprocessing
+from rationale_cli.errors import InputError
+
+from ._tiny_towers import IMAGE_SIZE, PATCH, ImageTower, TextTower
+from ._words import CONTEXT, VOCABULARY, tokenize
+
+SHIPPED = Path(__file__).with_name("tiny_clip.safetensors")
+"""The weights that come with the package."""
+
+_RECOMMENDED: dict[str, dict[str, Any]] = {
+    "ft": {"method.lr": 3e-4, "train.epochs": 5, "train.batch_size": 64},
+    "flcp": {"method.lr": 3e-4, "train.epochs": 5, "train.batch_size": 64},
+    "lp": {"method.lr": 1e-2, "train.epochs": 30, "train.batch_size": 64},
+}
+
+
+class TinyClipOptions(PluginOptions):
+    """Options of tiny-clip."""
+
+    weights: str = "default"
+    """``default`` (shipped), ``none`` (random, from the run's seed) or a safetensors file."""
+
+
+class TinyClip(nn.Module):
+    """A CLIP small enough to train on a laptop in minutes (``VisionLanguageModel``)."""
+
+    Options = TinyClipOptions
+    recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = _RECOMMENDED
+    """Rates and epochs that suit a model of this size on a few thousand pictures."""
+
+    def __init__(self, options: TinyClipOptions) -> None:
+        super().__init__()
+        self.image = ImageTower()
+        self.text = TextTower(VOCABULARY, CONTEXT)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        if options.weights != "none":
+            self._load(SHIPPED if options.weights == "default" else Path(options.weights).expanduser())
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """64 pixels, values from −2 to 2."""
+        return Preprocessing(IMAGE_SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """Factor on the cosine."""
+        return self.log_scale.exp()
+
+    def patch_grid(self, height: int, width: int) -> tuple[int, int]:
+        """One token for each 8×8 pixels."""
+        return height // PATCH, width // PATCH
+
+    def image_features(self, images: Tensor) -> Tensor:
+        """B×3×64×64 → B×128, the projected CLS token."""
+        return torch.as_tensor(self.image(images))
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """B×3×64×64 → B×128; the same as ``image_features``."""
+        return self.image_features(images)
+
+    def tokenize(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
+        """N texts → ``ids`` N×L and ``length`` N. Raises ``InputError`` above 64 tokens."""
+        return tokenize(texts)
+
+    def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """Tokens of N texts → N×128."""
+        return torch.as_tensor(self.text(tokens["ids"], tokens["length"]))
+
+    def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
+        """The whole tower: both image functions are one."""
+        return (self.text if part == "embed_texts" else self.image).parameters()
+
+    def _load(self, path: Path) -> None:
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(
+                f"Expected tiny-clip's weights as a safetensors file but could not read it: {error}",
+                where=str(path),
+                next_step="check model.weights: 'default', 'none' or a file",
+            ) from error
+        problems = _mismatches(self.state_dict(), tensors)
+        if problems:
+            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise InputError(
+                f"Expected tiny-clip's weights but got: {'; '.join(problems[:5])}{more}",
+                where=str(path),
+                next_step="train a file of this model with `python -m rationale_plugins.models.train_tiny_clip`",
+            )
+        self.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+
+
+def _mismatches(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> list[str]:
+    """What is wrong with these tensors, one short phrase each, in a fixed order."""
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - got.keys())]
+    problems += [f"{name} is not known" for name in sorted(got.keys() - expected.keys())]
+    problems += [
+        f"{name} is {tuple(got[name].shape)}, not {tuple(expected[name].shape)}"
+        for name in sorted(expected.keys() & got.keys())
+        if got[name].shape != expected[name].shape
+    ]
+    return problems

@@ -1,0 +1,152 @@
+"""``rationale explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as given
+from .launch import Processes
+
+if TYPE_CHECKING:
+    from ..stages.explain import ExplainResult
+
+
+def command(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Names or paths of runs; the latest if none."),
+    ] = None,
+    attribution: given.Attribution = None,
+    layers: given.Layers = None,
+    scalar: given.Scalar = None,
+    split: given.Split = None,
+    audit: Annotated[
+        bool | None,
+        typer.Option(
+            "--audit/--no-audit",
+            show_default="on, unless an attribution, layers or a scalar is named",
+            help="Add the estimators and controls that a verdict needs.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Explain this one picture instead.", rich_help_panel="One picture"),
+    ] = None,
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            show_default="the predicted one",
+            help="Class to explain.",
+            rich_help_panel="One picture",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            show_default="<picture>-<class>.png",
+            help="Where the overlay goes.",
+            rich_help_panel="One picture",
+        ),
+    ] = None,
+    batch_size: given.BatchSize = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Explain at most N pictures a split.", rich_help_panel=given.HOW),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="no|bf16|fp16", show_default="no", help="Mixed precision.", rich_help_panel=given.HOW
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Leave unreadable pictures out, counted.", rich_help_panel=given.HOW),
+    ] = False,
+    sets: given.Sets = None,
+    processes: Processes = 1,
+    runs_dir: given.RunsDir = given.RUNS,
+    as_json: given.Json = False,
+) -> None:
+    """Predict and explain every picture of a split, and hold the heatmaps against the objects' masks.
+
+    Several layers and scalars share one forward pass. What is there already is not computed again.
+
+    Examples:
+
+      rationale explain
+
+      rationale explain my-run --attribution gaa --layers last,all --scalar dot,native --split test
+
+      rationale explain my-run --image cat.jpg --class dotted
+    """
+    named = any(value is not None for value in (attribution, layers, scalar))
+    flags = {
+        "--layers": layers,
+        "--scalar": scalar,
+        "--split": split,
+        "--audit=explain.audit": (not named) if audit is None else audit,
+        "--batch-size=explain.batch_size": batch_size,
+        "--limit=explain.limit": limit,
+        "--precision=explain.precision": precision,
+        "--skip-bad=explain.skip_bad": skip_bad or None,
+    }
+    layer = given.overrides({name: value for name, value in flags.items() if value is not None}, sets)
+    from ..engine.request import requested
+    from ..runs.folder import Run, latest
+    from .launch import relaunched
+    from .screen import TerminalProgress, plugins, print_json
+
+    registry = plugins()
+    chosen = [Run.open(one, runs_dir) for one in runs] if runs else [latest(runs_dir)]
+    if image is not None:
+        from .picture import PictureOptions, show
+
+        show(
+            PictureOptions(image, class_name, output, as_json),
+            requested(chosen[0], registry, layer, attribution),
+        )
+        return
+    requests = [requested(one, registry, layer, attribution) for one in chosen]
+    if relaunched(processes):
+        return
+    from ..stages.explain import run as explain
+
+    results = [explain(request, TerminalProgress()) for request in requests]
+    if as_json:
+        print_json([_json(one) for one in results])
+        return
+    for result in results:
+        _show(result)
+
+
+def _json(result: ExplainResult) -> dict[str, Any]:
+    return {
+        "run": result.run.name,
+        "written": {split: list(names) for split, names in result.written.items()},
+        "kept": {split: list(names) for split, names in result.kept.items()},
+        "skipped": {split: list(names) for split, names in result.skipped.items()},
+    }
+
+
+def _show(result: ExplainResult) -> None:
+    from .screen import console, errors
+
+    for split, names in result.written.items():
+        kept = result.kept[split]
+        told = f"{len(names)} evidence sets written" + (f", {len(kept)} kept" if kept else "")
+        console().print(f"{result.run.name} / {split}: {told}", markup=False)
+        for identifier in result.skipped[split][:10]:
+            errors().print(f"Left out, unreadable: {identifier}", markup=False, style="yellow")
+        if result.skipped[split]:
+            console().print(f"  {len(result.skipped[split])} unreadable pictures left out", markup=False)
+    console().print("Next: rationale score", markup=False, style="dim")

@@ -1,0 +1,185 @@
+"""``rationale info``: one plugin, recipe or section in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from .options import Json
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Kind = Literal["model", "method", "attribution", "dataset", "recipe", "section"]
+
+
+def command(
+    kind: Annotated[Kind, typer.Argument(help="model, method, attribution, dataset, recipe or section.")],
+    name: Annotated[
+        str, typer.Argument(help="Its name, as `rationale list` shows it; section: train, explain.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show what a plugin, recipe or section is, its options, and a piece of recipe to copy.
+
+    Examples:
+
+      rationale info method ft
+
+      rationale info section train
+    """
+    from . import screen
+
+    facts = (
+        _recipe(name) if kind == "recipe" else _section(name) if kind == "section" else _plugin(kind, name)
+    )
+    if as_json:
+        screen.print_json(facts)
+    else:
+        _show(facts)
+
+
+def _plugin(kind: str, name: str) -> dict[str, Any]:
+    import inspect
+
+    from . import screen
+
+    registry = screen.plugins()
+    found = registry.find(kind, name)
+    plugin = registry.load(kind, found.qualified)
+    options = _options(plugin.Options)  # type: ignore[attr-defined]
+    return {
+        "kind": kind,
+        "name": found.name,
+        "qualified": found.qualified,
+        "distribution": found.distribution,
+        "version": found.version,
+        "summary": found.entry.summary,
+        "description": inspect.getdoc(plugin) or "",
+        "needs": list(getattr(plugin, "needs", ())),
+        "options": options,
+        "recipe": _snippet(kind, found.name, options),
+    }
+
+
+def _section(name: str) -> dict[str, Any]:
+    from ..errors import InputError, did_you_mean
+    from ..recipe import ExplainOptions, TrainOptions
+
+    sections: dict[str, type[BaseModel]] = {"train": TrainOptions, "explain": ExplainOptions}
+    if name not in sections:
+        raise InputError(f"Unknown section {name!r}. {did_you_mean(name, sections)}")
+    options = _options(sections[name])
+    return {
+        "kind": "section",
+        "name": name,
+        "summary": sections[name].__doc__ or "",
+        "options": options,
+        "recipe": _snippet(name, None, options),
+    }
+
+
+def _recipe(name: str) -> dict[str, Any]:
+    from ..recipe import cells, load_recipe
+
+    recipe = load_recipe(name)
+    return {
+        "kind": "recipe",
+        "name": recipe.name,
+        "summary": recipe.description,
+        "version": recipe.version,
+        "path": str(recipe.path),
+        "cells": [draft.label for draft in cells(recipe)],
+        "recipe": recipe.path.read_text(encoding="utf-8"),
+    }
+
+
+def _options(schema: type[BaseModel]) -> list[dict[str, Any]]:
+    defaults = schema.model_construct().model_dump(mode="json", warnings=False)
+    return [
+        {
+            "name": name,
+            "type": type_name(field.annotation),
+            "required": field.is_required(),
+            "default": defaults.get(name),
+            "description": " ".join((field.description or "").split()),
+        }
+        for name, field in schema.model_fields.items()
+    ]
+
+
+def type_name(annotation: Any) -> str:
+    """A type as a user may read it: ``whole number``, ``adam | adamw | sgd``, ``number or none``."""
+    import types
+    from pathlib import Path
+    from typing import Union, get_args, get_origin
+
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path"}
+    inner = get_args(annotation)
+    if annotation in words:
+        return words[annotation]
+    if annotation is None or annotation is type(None):
+        return "none"
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(one) for one in inner)
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return " or ".join(type_name(one) for one in inner)
+    if get_origin(annotation) in {tuple, list, set, frozenset}:
+        kinds = list(dict.fromkeys(type_name(one) for one in inner if one is not Ellipsis))
+        return f"list of {' and '.join(kinds)}" if kinds else "list"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _snippet(section: str, use: str | None, options: list[dict[str, Any]]) -> str:
+    """The section with all its defaults, ready to paste into a recipe."""
+    lines = [f"{section}:"] + ([f"  use: {use}"] if use else [])
+    for one in options:
+        value = "…  # required" if one["required"] else _yaml(one["default"])
+        lines.append(f"  {one['name']}: {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000)
+    return text.removesuffix("...\n").strip()
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from .screen import console
+
+    out = console()
+    out.print(f"{facts['kind']} {facts.get('qualified', facts['name'])}", style="bold", markup=False)
+    out.print(facts["summary"], markup=False)
+    if facts.get("description"):
+        out.print(f"\n{facts['description']}", markup=False)
+    if facts.get("distribution"):
+        out.print(f"\nFrom {facts['distribution']} {facts['version']}".rstrip(), markup=False)
+    if facts.get("needs"):
+        out.print(f"Needs: {', '.join(facts['needs'])}", markup=False)
+    if facts.get("options"):
+        table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+        for title in ("Option", "Type", "Default", "Meaning"):
+            table.add_column(title, overflow="fold")
+        for one in facts["options"]:
+            default = "required" if one["required"] else _yaml(one["default"])
+            table.add_row(
+                *(_literal(text) for text in (one["name"], one["type"], default, one["description"]))
+            )
+        out.print()
+        out.print(table)
+    if facts["kind"] == "recipe":
+        out.print(f"\nVersion {facts['version']}, {len(facts['cells'])} runs: {facts['path']}", markup=False)
+    else:
+        out.print("\nIn a recipe:")
+    out.print(f"\n{facts['recipe']}", markup=False)
+
+
+def _literal(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)

@@ -1,0 +1,43 @@
+"""``rationale explain RUN --image FILE``: one picture on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ..engine.request import ExplainRequest
+
+
+class PictureOptions(NamedTuple):
+    """What the command line says about the picture."""
+
+    image: Path
+    class_name: str | None
+    output: Path | None
+    as_json: bool
+
+
+def show(options: PictureOptions, request: ExplainRequest) -> None:
+    """Explain the picture, write the overlay and tell the result."""
+    from ..stages.picture import run
+    from .screen import console, print_json
+
+    result = run(request, options.image, options.class_name, options.output)
+    if options.as_json:
+        print_json(
+            {
+                "image": str(options.image),
+                "prediction": result.prediction,
+                "confidence": result.confidence,
+                "ranking": [{"class": name, "probability": value} for name, value in result.ranking],
+                "explained": result.explained,
+                "estimator": result.estimator,
+                "overlay": str(result.overlay),
+            }
+        )
+        return
+    console().print(f"Prediction: {result.prediction} ({result.confidence:.1%})", markup=False)
+    for name, value in result.ranking[1:]:
+        console().print(f"            {name} ({value:.1%})", markup=False, style="dim")
+    console().print(f"Heatmap of {result.explained!r} ({result.estimator}): {result.overlay}", markup=False)

@@ -1,0 +1,101 @@
+"""``rationale run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options as given
+
+if TYPE_CHECKING:
+    from ..stages.grid import Cell, GridResult
+
+
+def command(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="A recipe's name or file; see `rationale list recipes`.")
+    ],
+    sets: given.Sets = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the cells and how far they are; do nothing.", rich_help_panel=given.HOW
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            show_default="RECIPE.html in the runs folder",
+            help="Where the report goes.",
+            rich_help_panel=given.OUTPUT,
+        ),
+    ] = None,
+    runs_dir: given.RunsDir = given.RUNS,
+    as_json: given.Json = False,
+) -> None:
+    """Run a recipe: tune, explain and score every cell of its grid, and write one report.
+
+    Finished cells are not done again, so the same command goes on where it was interrupted.
+
+    Examples:
+
+      rationale run quickstart
+
+      rationale run quickstart --dry-run --set train.epochs=1
+    """
+    from ..recipe import load_recipe
+    from ..stages.grid import GridRequest, inspect
+    from ..stages.grid import run as grid
+    from .screen import TerminalProgress, plugins
+
+    loaded = load_recipe(recipe)
+    request = GridRequest(loaded, plugins(), given.overrides({}, sets), runs_dir)
+    if dry_run:
+        _show_cells(inspect(request), as_json)
+        return
+    result = grid(request, TerminalProgress())
+    _show(result, output or runs_dir / f"{loaded.name}.html", as_json)
+
+
+def _show_cells(cells: tuple[Cell, ...], as_json: bool) -> None:
+    from rich.table import Table
+
+    from .screen import console, print_json
+
+    if as_json:
+        print_json([{"cell": one.label, "run": str(one.path), "state": one.state} for one in cells])
+        return
+    table = Table("cell", "state", "run")
+    for one in cells:
+        table.add_row(one.label, one.state, str(one.path))
+    console().print(table)
+
+
+def _show(result: GridResult, output: Path, as_json: bool) -> None:
+    from ..stages.report import ReportRequest
+    from ..stages.report import run as report
+    from ..stages.score import ScoreRequest
+    from ..stages.score import run as score
+    from .score import show
+    from .screen import TerminalProgress, console, print_json
+
+    progress = TerminalProgress()
+    scores = score(ScoreRequest(result.runs, mismatch="separate"), progress)
+    path = report(ReportRequest(result.runs, output), progress).path
+    if as_json:
+        from ..measures.results import to_json
+
+        failures = [{"cell": cell.label, "error": str(error)} for cell, error in result.failures]
+        print_json({"scores": to_json(scores), "report": str(path), "failures": failures})
+    else:
+        show(scores)
+        for cell, error in result.failures:
+            console().print(f"Failed: {cell.label}: {error.what}", style="red", markup=False)
+        console().print(f"Report: {path}", markup=False)
+    if result.failures:
+        raise typer.Exit(1)

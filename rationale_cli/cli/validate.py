@@ -1,0 +1,60 @@
+"""``rationale validate``: is a recipe sound?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Json, Sets
+
+if TYPE_CHECKING:
+    from ..engine.configure import Configuration
+
+
+def command(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a YAML file.")],
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Check a recipe: its keys, plugins, options and data paths. No weight is read, nothing is written.
+
+    Examples:
+
+      rationale validate quickstart
+
+      rationale validate my-recipe.yaml --set dataset.root=pictures
+    """
+    from ..engine.configure import configure
+    from ..recipe import cells, load_recipe
+    from . import screen
+    from .options import overrides
+
+    loaded = load_recipe(recipe)
+    registry = screen.plugins()
+    configurations = [configure(draft, registry) for draft in cells(loaded, overrides({}, sets))]
+    _check_data(configurations)
+    if as_json:
+        screen.print_json({"recipe": loaded.name, "cells": [one.to_dict() for one in configurations]})
+        return
+    screen.console().print(f"{loaded.name}: sound, {len(configurations)} run(s)", markup=False)
+    for one in configurations:
+        screen.console().print(f"  {one.run_name()}  {one.label}".rstrip(), markup=False)
+
+
+def _check_data(configurations: list[Configuration]) -> None:
+    """Build each dataset once (that finds its files), and see that the splits asked for are there."""
+    from ..contracts import Dataset
+    from ..errors import InputError, did_you_mean
+
+    built: dict[str, Dataset] = {}
+    for one in configurations:
+        key = str(one.dataset.to_dict())
+        dataset = built.setdefault(key, built[key] if key in built else one.dataset.build())
+        for section, wanted in (("train.split", (one.train.split,)), ("explain.splits", one.explain.splits)):
+            for name in wanted:
+                if name not in dataset.splits:
+                    raise InputError(
+                        f"{section}: dataset {one.dataset.bare!r} has no split {name!r}. "
+                        f"{did_you_mean(name, dataset.splits)}"
+                    )

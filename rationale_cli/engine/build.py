@@ -1,0 +1,88 @@
+"""From a configuration to live objects: dataset, model, classifier; and back from a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import nn
+
+from ..contracts import Classifier, Dataset, Fitted, Method, VisionLanguageModel
+from ..errors import InputError
+from ..runs.folder import Run
+from ..runs.provenance import file_sha256
+from ..toolkit.weights import read_safetensors
+from .configure import Configuration
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a configuration stands for."""
+
+    configuration: Configuration
+    dataset: Dataset
+    model: VisionLanguageModel
+    method: Method
+    fitted: Fitted
+
+    @property
+    def classifier(self) -> Classifier:
+        """The method's classifier."""
+        return self.fitted.classifier
+
+
+def build(configuration: Configuration) -> Built:
+    """Make dataset, model and classifier; the seed decides every initial value."""
+    dataset = cast(Dataset, configuration.dataset.build())
+    torch.manual_seed(configuration.train.seed)
+    model = cast(VisionLanguageModel, configuration.model.build())
+    method = cast(Method, configuration.method.build())
+    torch.manual_seed(configuration.train.seed)
+    fitted = method.build(model, dataset.task)
+    return Built(configuration, dataset, model, method, fitted)
+
+
+def restore_checkpoint(run: Run, classifier: Classifier) -> None:
+    """Load a finished run's checkpoint into its classifier.
+
+    Raises ``InputError`` where training has not finished or the checkpoint is not the one it wrote.
+    """
+    if not run.done:
+        raise InputError(
+            "Expected a finished run but its training was interrupted.",
+            where=str(run.path),
+            next_step="give the same `rationale finetune` command again: it goes on where it stopped",
+        )
+    tensors = read_safetensors(run.checkpoint)
+    if file_sha256(run.checkpoint) != run.manifest["training"]["checkpoint_sha256"]:
+        raise InputError(
+            "Expected the checkpoint that this run wrote but the file was changed since.",
+            where=str(run.checkpoint),
+            next_step="tune again under another name with --run",
+        )
+    classifier.load_delta(tensors)
+
+
+def accelerator(precision: str) -> Accelerator:
+    """The processes and devices of this launch, at a precision.
+
+    Raises ``InputError`` where the device cannot compute at that precision.
+    """
+    # Accelerate keeps one precision a process; the cells of a grid may differ in it.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
+        AcceleratorState._reset_state()
+    try:
+        return Accelerator(mixed_precision=precision)
+    except ValueError as error:
+        raise InputError(
+            f"Expected a precision that this device computes in but got {precision!r}: {error}",
+            next_step="use precision no or bf16",
+        ) from error
+
+
+def place(classifier: Classifier, device: torch.device) -> None:
+    """Move a classifier to a device."""
+    cast(nn.Module, classifier).to(device)

@@ -1,0 +1,227 @@
+"""From what was asked for to what will be done: plugins found, defaults filled in, every option checked.
+
+Later layers win: a plugin's defaults < what the model recommends for the method < recipe < ``--set`` and
+flags. No weight is read here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ..contracts import PluginOptions
+from ..errors import InputError, PluginError
+from ..recipe import (
+    NOUNS,
+    Draft,
+    ExplainOptions,
+    Given,
+    TrainOptions,
+    merged,
+    problems_of,
+    recorded,
+    validated,
+)
+from ..registry import Registry
+
+DEFAULTS = {
+    "model": "rationale:tiny-clip",
+    "method": "rationale:ft",
+    "dataset": "rationale:scenes",
+    "attribution": "rationale:gaa",
+}
+"""Plugins that are used where nothing is said; full names, so that nobody's plugin can stand in their way."""
+
+_NOT_DECISIVE = ("workers",)
+"""Keys of ``train`` that do not change the result."""
+
+_Options = TypeVar("_Options", bound=PluginOptions)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A plugin and its checked options."""
+
+    kind: str
+    name: str
+    """Qualified: ``distribution:name``."""
+    plugin: type
+    options: PluginOptions
+
+    @property
+    def bare(self) -> str:
+        """The name without its distribution."""
+        return self.name.rpartition(":")[2]
+
+    def build(self) -> Any:
+        """The plugin's object; for a model this is where weights are read."""
+        return self.plugin(self.options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"use": name, "options": {…}}`` as plain data."""
+        return {"use": self.name, "options": self.options.model_dump(mode="json")}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All sections, resolved and checked."""
+
+    model: Chosen
+    method: Chosen
+    dataset: Chosen
+    attribution: Chosen
+    train: TrainOptions
+    explain: ExplainOptions
+    chosen: tuple[str, ...] = ()
+    """Dotted keys that the user gave; everything else is a default or the model's recommendation."""
+    label: str = ""
+    """What distinguishes this cell of a recipe's grid."""
+
+    @property
+    def passed(self) -> dict[str, Any]:
+        """Dotted key → value, as plain data, of what the user gave."""
+        return {key: self._resolved(*key.split(".", 1)) for key in self.chosen}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``run.yaml``: resolved sections, and what was passed."""
+        return {
+            **{noun: getattr(self, noun).to_dict() for noun in NOUNS},
+            "train": self.train.model_dump(mode="json"),
+            "explain": self.explain.model_dump(mode="json"),
+            "passed": self.passed,
+        }
+
+    def digest(self) -> str:
+        """Eight hexadecimal digits of what determines the training: model, method, dataset, train."""
+        resolved = self.to_dict()
+        decisive = {key: resolved[key] for key in ("model", "method", "dataset", "train")}
+        for key in _NOT_DECISIVE:
+            del decisive["train"][key]
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
+
+    def run_name(self) -> str:
+        """The default name of the run: ``tiny-clip-ft-scenes-1a2b3c4d``."""
+        return f"{self.model.bare}-{self.method.bare}-{self.dataset.bare}-{self.digest()}"
+
+    def _resolved(self, section: str, key: str) -> Any:
+        if section not in NOUNS:
+            return getattr(self, section).model_dump(mode="json")[key]
+        chosen: Chosen = getattr(self, section)
+        return chosen.name if key == "use" else chosen.options.model_dump(mode="json")[key]
+
+
+def configure(draft: Draft, registry: Registry) -> Configuration:
+    """Check a draft against the plugins that it names.
+
+    Raises ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError``
+    for options, all of them at once, each with its key and origin.
+    """
+    plugins = {noun: _load(draft, noun, registry) for noun in NOUNS}
+    names = {noun: name for noun, (name, _) in plugins.items()}
+    classes = {noun: plugin for noun, (_, plugin) in plugins.items()}
+    _check_needs(names, classes)
+    complete = Draft(merged(_recommended(names, classes["model"]), draft.given))
+    problems: list[str] = []
+    chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in NOUNS}
+    train = _options(TrainOptions, "train", "section 'train'", complete, problems)
+    explain = _options(ExplainOptions, "explain", "section 'explain'", complete, problems)
+    if problems or train is None or explain is None:
+        raise InputError("\n".join(problems), next_step=_where_to_look(problems, names))
+    _check_specified(complete, names["attribution"], classes["attribution"])
+    return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
+
+
+def restore(configuration: Mapping[str, Any], registry: Registry, origin: str = "run.yaml") -> Configuration:
+    """A run's recorded configuration → the same configuration. Raises what ``configure`` does."""
+    return configure(Draft(recorded(configuration, origin)), registry)
+
+
+def _load(draft: Draft, noun: str, registry: Registry) -> tuple[str, type]:
+    given = draft.given.get(f"{noun}.use", Given(DEFAULTS[noun], "default", passed=False))
+    try:
+        found = registry.find(noun, str(given.value))
+        return found.qualified, registry.load(noun, found.qualified)
+    except PluginError as error:
+        raise PluginError(
+            f"{noun}.use: {error.what} (from {given.origin})", where=error.where, next_step=error.next_step
+        ) from error
+
+
+def _check_needs(names: Mapping[str, str], classes: Mapping[str, type]) -> None:
+    """A method's capabilities are looked for on the model's class: before any weight is read."""
+    needs: tuple[str, ...] = classes["method"].needs  # type: ignore[attr-defined]
+    lacking = [need for need in needs if not hasattr(classes["model"], need)]
+    if lacking:
+        raise PluginError(
+            f"method {names['method']!r} needs a model with {', '.join(lacking)}, "
+            f"which model {names['model']!r} does not have.",
+            next_step="choose another model or method (`rationale list models`, `rationale list methods`)",
+        )
+
+
+def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
+    """What the model recommends for the method, as the lowest layer.
+
+    It is read from the class, since no model is built yet. Raises ``PluginError`` for keys that are not
+    the model's to recommend.
+    """
+    table = getattr(model, "recommended", {})
+    if not isinstance(table, Mapping):
+        raise PluginError(
+            f"Expected 'recommended' of model {names['model']!r} to be a mapping on the class "
+            f"but got {type(table).__name__}."
+        )
+    method = names["method"]
+    values = table.get(method, table.get(method.rpartition(":")[2], {}))
+    origin = f"recommended by model {names['model']!r}"
+    for key in values:
+        if key.partition(".")[0] not in {"method", "train"} or key == "method.use":
+            raise PluginError(f"{key}: a model recommends keys of 'method' and 'train' only ({origin}).")
+    return {key: Given(value, origin, passed=False) for key, value in values.items()}
+
+
+def _chosen(noun: str, name: str, plugin: type, draft: Draft, problems: list[str]) -> Chosen:
+    schema: type[PluginOptions] = plugin.Options  # type: ignore[attr-defined]
+    owner = f"{noun} {name.rpartition(':')[2]!r}"
+    options = _options(schema, noun, owner, draft, problems)
+    return Chosen(noun, name, plugin, options if options is not None else schema.model_construct())
+
+
+def _options(
+    schema: type[_Options], section: str, owner: str, draft: Draft, problems: list[str]
+) -> _Options | None:
+    given = {key: one for key, one in draft.section(section).items() if key != "use"}
+    try:
+        return validated(schema, {key: one.value for key, one in given.items()})
+    except ValidationError as error:
+        for key, told in problems_of(error, schema, owner):
+            origin = given.get(key.partition(".")[0])
+            problems.append(f"{section}.{key}: {told}" + (f" (from {origin.origin})" if origin else ""))
+        return None
+
+
+def _check_specified(draft: Draft, name: str, attribution: type) -> None:
+    """Layers and scalar asked for on the command line must mean something to the attribution."""
+    if attribution.specified:  # type: ignore[attr-defined]
+        return
+    for key in ("explain.layers", "explain.scalar"):
+        one = draft.given.get(key)
+        if one is not None and one.origin.startswith("--"):
+            raise InputError(
+                f"{key}: attribution {name!r} has no layers and no scalar. (from {one.origin})",
+                next_step="leave the option out, or choose another attribution",
+            )
+
+
+def _where_to_look(problems: list[str], names: Mapping[str, str]) -> str:
+    section = problems[0].partition(".")[0]
+    if problems[0].startswith("dataset.root: unknown"):
+        return "--data needs a dataset that reads a folder, for example --dataset folder"
+    if section in NOUNS:
+        return f"`rationale info {section} {names[section]}` shows its options"
+    return f"`rationale info recipe {section}` shows its options"

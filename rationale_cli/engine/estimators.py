@@ -1,0 +1,101 @@
+"""Which estimators a request asks for, and how each is described beside its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import torch
+
+from ..contracts import Attribution, Specification
+from ..recipe import Draft, ExplainOptions, from_mapping
+from ..registry import Registry
+from ..runs.evidence import EvidenceSpec
+from ..toolkit.attention import depth_of
+from ..toolkit.layers import resolve
+from .build import Built
+from .configure import Chosen, configure
+from .infer import Estimator
+
+AUDIT_LAYERS, AUDIT_SCALARS = ("last", "all"), ("dot", "native")
+"""The grid over which a robust difference must hold (protocol §7)."""
+
+CONTROLS = ("rationale:uniform", "rationale:center", "rationale:random-head", "rationale:wrong-class")
+"""What a robust difference must stand above (protocol §7)."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One attribution and the specifications that it shall compute in one pass."""
+
+    chosen: Chosen
+    specifications: tuple[Specification, ...]
+
+    @property
+    def specified(self) -> bool:
+        """Whether layers and scalar mean anything to the attribution."""
+        return bool(self.chosen.plugin.specified)  # type: ignore[attr-defined]
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the evidence sets, in the order of the specifications."""
+        if not self.specified:
+            return (self.chosen.bare,)
+        return tuple(f"{self.chosen.bare}-{one.layers}-{one.scalar}" for one in self.specifications)
+
+    def estimator(self, names: Sequence[str]) -> Estimator:
+        """The live estimator of those of its sets that are among ``names``."""
+        pairs = zip(self.specifications, self.names(), strict=True)
+        todo = [(one, name) for one, name in pairs if name in names]
+        attribution = cast(Attribution, self.chosen.build())
+        return Estimator(attribution, tuple(one for one, _ in todo), tuple(name for _, name in todo))
+
+    def specs(self, built: Built, options: ExplainOptions, split: str) -> list[EvidenceSpec]:
+        """A description of each evidence set of a split."""
+        preprocessing = built.model.preprocessing
+        return [
+            EvidenceSpec(
+                name=name,
+                split=split,
+                attribution=self.chosen.name,
+                options=self.chosen.options.model_dump(mode="json"),
+                layers=one.layers if self.specified else None,
+                blocks=_blocks(built, one.layers) if self.specified else None,
+                scalar=one.scalar if self.specified else None,
+                target=options.target,
+                dataset=built.configuration.dataset.name,
+                fingerprint=built.dataset.fingerprint,
+                classnames=built.dataset.task.classnames,
+                preprocessing=asdict(preprocessing),
+                grid=built.model.patch_grid(preprocessing.size, preprocessing.size),
+                image_size=preprocessing.size,
+                precision=options.precision,
+                control=bool(getattr(self.chosen.plugin, "control", False)),
+            )
+            for one, name in zip(self.specifications, self.names(), strict=True)
+        ]
+
+
+def plan(attributions: Sequence[Chosen], options: ExplainOptions, registry: Registry) -> tuple[Wanted, ...]:
+    """The estimators of a request: what is asked for, and with ``audit`` the grid and the controls."""
+    asked = tuple(Specification(layers, scalar) for layers in options.layers for scalar in options.scalar)
+    grid = tuple(Specification(layers, scalar) for layers in AUDIT_LAYERS for scalar in AUDIT_SCALARS)
+    full = tuple(dict.fromkeys((*asked, *grid))) if options.audit else asked
+    wanted = [_wanted(chosen, full) for chosen in attributions]
+    present = {chosen.name for chosen in attributions}
+    for name in CONTROLS if options.audit else ():
+        if name not in present:
+            draft = Draft(from_mapping({"attribution": name}, "audit"))
+            wanted.append(_wanted(configure(draft, registry).attribution, asked[:1]))
+    return tuple(wanted)
+
+
+def _blocks(built: Built, layers: str) -> tuple[int, int]:
+    size = built.model.preprocessing.size
+    blank = torch.zeros(1, 3, size, size, device=built.model.logit_scale.device)
+    return resolve(layers, depth_of(built.classifier, blank), built.classifier.family)
+
+
+def _wanted(chosen: Chosen, specifications: tuple[Specification, ...]) -> Wanted:
+    specified = bool(chosen.plugin.specified)  # type: ignore[attr-defined]
+    return Wanted(chosen, specifications if specified else (Specification(),))

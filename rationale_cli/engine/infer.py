@@ -1,0 +1,179 @@
+"""The one pass: prediction, heatmaps, their mass on the object, and the witness, a batch at a time.
+
+Batches are fixed by the order of the split and the batch size alone; each is the whole work of one
+process and leaves one part on disk. So any number of processes, killed and started again at will,
+writes the same evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ..contracts import Attribution, Classifier, Explanation, Specification
+from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
+from ..toolkit.geometry import normalise
+from ..toolkit.heatmaps import evidence
+from .batches import Batch
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+"""Columns of one batch by name."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """One attribution with the specifications that share its forward pass."""
+
+    attribution: Attribution
+    specifications: tuple[Specification, ...]
+    names: tuple[str, ...]
+    """Evidence sets that they write, in the same order."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What is computed for every batch."""
+
+    classifier: Classifier
+    estimators: Sequence[Estimator]
+    target: str
+    witness: bool
+    autocast: Callable[[], object]
+    device: torch.device
+
+
+def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
+    """Yield the columns of one part for each batch.
+
+    Keys: ``id label prediction confidence area status`` (B), ``skipped`` (ids of unreadable pictures),
+    ``<set>/rma``, ``<set>/rma_raw``, ``<set>/status`` (B), ``<set>/heatmap`` (B×h×w float16) and
+    ``witness/<kind>`` (B predictions, −1 for none).
+    """
+    cast(nn.Module, work.classifier).eval()
+    for batch in batches:
+        yield (
+            _part(work, batch) if batch.examples else {"skipped": _texts(one.id for one in batch.unreadable)}
+        )
+
+
+def _part(work: Pass, batch: Batch) -> Arrays:
+    preprocessing = work.classifier.model.preprocessing
+    pixels, masks = batch.pixels().to(work.device), batch.masks().to(work.device)
+    labels = batch.labels().to(work.device)
+    images = normalise(pixels, preprocessing)
+    targets = labels if work.target == "label" else _logits(work, images).argmax(dim=-1)
+    explanations = [_explain(work, estimator, images, targets) for estimator in work.estimators]
+    known = [one.logits for one in explanations if one.logits is not None]
+    probabilities = (known[0] if known else _logits(work, images)).float().softmax(dim=-1)
+    confidence, prediction = probabilities.max(dim=-1)
+    annotated = np.array([example.mask is not None for example in batch.examples])
+    area = masks.flatten(1).float().mean(dim=1).cpu().numpy().astype(np.float64)
+    usable = _usable(annotated, area)
+    columns: Arrays = {
+        "id": _texts(example.id for example in batch.examples),
+        "skipped": _texts(one.id for one in batch.unreadable),
+        "label": labels.cpu().numpy().astype(np.int32),
+        "prediction": prediction.cpu().numpy().astype(np.int32),
+        "confidence": confidence.cpu().numpy(),
+        "area": np.where(annotated, area, np.nan),
+        "status": usable,
+    }
+    for estimator, explanation in zip(work.estimators, explanations, strict=True):
+        for name, relevance in zip(estimator.names, explanation.relevance, strict=True):
+            columns |= _measured(name, relevance, masks, usable)
+    if work.witness:
+        columns |= _witness(work, batch, pixels, masks, annotated & (area > 0))
+    return columns
+
+
+def _explain(work: Pass, estimator: Estimator, images: Tensor, targets: Tensor) -> Explanation:
+    with work.autocast():  # type: ignore[attr-defined]
+        return estimator.attribution.explain(work.classifier, images, targets, estimator.specifications)
+
+
+def _logits(work: Pass, images: Tensor) -> Tensor:
+    with torch.no_grad(), work.autocast():  # type: ignore[attr-defined]
+        return work.classifier(images)
+
+
+def _usable(annotated: npt.NDArray[np.bool_], area: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+    status = np.where(area > 0, OK, EMPTY_MASK)
+    return np.where(annotated, status, NO_ANNOTATION).astype(np.int8)
+
+
+def _measured(name: str, relevance: Tensor, masks: Tensor, usable: npt.NDArray[np.int8]) -> Arrays:
+    rma, rma_raw, constant = evidence(relevance, masks)
+    status = np.where((usable == OK) & constant.cpu().numpy(), NO_EVIDENCE, usable).astype(np.int8)
+    good = status == OK
+    return {
+        f"{name}/rma": np.where(good, rma.cpu().numpy().astype(np.float64), np.nan),
+        f"{name}/rma_raw": np.where(good, rma_raw.cpu().numpy().astype(np.float64), np.nan),
+        f"{name}/status": status,
+        f"{name}/heatmap": half(relevance).cpu().numpy(),
+    }
+
+
+def half(relevance: Tensor) -> Tensor:
+    """B×h×w → float16, each map scaled to a maximum of 1: its unit carries no meaning and would underflow."""
+    peak = relevance.amax(dim=(1, 2), keepdim=True)
+    return (relevance / peak.clamp(min=torch.finfo(torch.float32).tiny)).half()
+
+
+def _witness(
+    work: Pass, batch: Batch, pixels: Tensor, masks: Tensor, usable: npt.NDArray[np.bool_]
+) -> Arrays:
+    """Predictions on object alone, background alone, box removed and exact background (protocol §7).
+
+    What is removed is filled with the mean colour of the model's normalisation: zero at its input.
+    """
+    preprocessing = work.classifier.model.preprocessing
+    images = normalise(pixels, preprocessing)
+    inside = masks.unsqueeze(1).bool()
+    boxes = _bounding(masks).unsqueeze(1)
+    altered = {
+        "object": images * inside,
+        "background": images * ~inside,
+        "box": images * ~boxes,
+    }
+    columns: Arrays = {
+        f"witness/{kind}": np.where(usable, _predict(work, view), -1).astype(np.int32)
+        for kind, view in altered.items()
+    }
+    columns["witness/exact"] = _exact(work, batch)
+    return columns
+
+
+def _exact(work: Pass, batch: Batch) -> npt.NDArray[np.int32]:
+    known = np.array([example.background is not None for example in batch.examples])
+    predictions = np.full(len(known), -1, dtype=np.int32)
+    if known.any():
+        backgrounds = torch.stack([one.background for one in batch.examples if one.background is not None])
+        view = normalise(backgrounds.to(work.device), work.classifier.model.preprocessing)
+        predictions[known] = _predict(work, view)
+    return predictions
+
+
+def _predict(work: Pass, images: Tensor) -> npt.NDArray[np.int32]:
+    return _logits(work, images).argmax(dim=-1).cpu().numpy().astype(np.int32)
+
+
+def _bounding(masks: Tensor) -> Tensor:
+    """B×S×S masks → B×S×S bool: the smallest box around each mask."""
+    rows, columns = masks.amax(dim=2) > 0, masks.amax(dim=1) > 0
+    return _span(rows).unsqueeze(2) & _span(columns).unsqueeze(1)
+
+
+def _span(flags: Tensor) -> Tensor:
+    """B×S bool → true from the first to the last true entry."""
+    counts = flags.int()
+    return (counts.cumsum(dim=1) > 0) & (counts.flip(1).cumsum(dim=1).flip(1) > 0)
+
+
+def _texts(values: Iterator[str] | Sequence[str]) -> npt.NDArray[np.str_]:
+    return np.array(list(values), dtype=np.str_)

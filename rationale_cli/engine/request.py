@@ -1,0 +1,54 @@
+"""What to explain of a run: its own recorded settings, and what is asked for now over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import InputError
+from ..recipe import Draft, ExplainOptions, Given, Layer, recorded
+from ..registry import Registry
+from ..runs.folder import Run
+from .configure import Chosen, Configuration, configure
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """Which run to explain, by what, on which splits."""
+
+    run: Run
+    configuration: Configuration
+    """The run's own, with the settings of ``explain`` that hold now."""
+    attributions: tuple[Chosen, ...]
+    registry: Registry
+
+    @property
+    def options(self) -> ExplainOptions:
+        """Splits, layers, scalars, audit, witness and the rest."""
+        return self.configuration.explain
+
+
+def requested(
+    run: Run, registry: Registry, layer: Layer | None = None, attribution: str | None = None
+) -> ExplainRequest:
+    """Lay ``layer`` (keys of ``explain`` and ``attribution``) over a run's recorded settings.
+
+    ``attribution`` names one attribution or several, separated by commas. Raises ``InputError`` for
+    settings that belong to the tuning, and what ``configure`` raises.
+    """
+    layer = layer or {}
+    _check_sections(layer)
+    draft = Draft(recorded(run.configuration, f"run {run.name}")).over(layer)
+    names = [name.strip() for name in attribution.split(",") if name.strip()] if attribution else []
+    drafts = [draft.over({"attribution.use": Given(name, "--attribution")}) for name in names] or [draft]
+    configurations = [configure(one, registry) for one in drafts]
+    return ExplainRequest(run, configurations[0], tuple(one.attribution for one in configurations), registry)
+
+
+def _check_sections(layer: Layer) -> None:
+    for key, given in layer.items():
+        if key.partition(".")[0] not in {"explain", "attribution"}:
+            raise InputError(
+                f"{key}: Expected settings of 'explain' or 'attribution' but got one of the tuning "
+                f"(from {given.origin}).",
+                next_step="tune another run with `rationale finetune`",
+            )

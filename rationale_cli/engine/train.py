@@ -1,0 +1,332 @@
+"""The one training loop.
+
+A step of the run is decided by (seed, step) alone: which pictures, which augmentation, which random
+numbers. So a killed run goes on from its last saved state and ends like an undisturbed one, and any
+number of processes sees the same global batches.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..contracts import Classifier, Fitted, Progress
+from ..errors import InputError, WorkError
+from ..recipe import TrainOptions
+from ..runs.atomic import atomic_path
+from ..toolkit.geometry import normalise
+from .batches import Batch, Key, Pictures, chunks, limited, loader
+
+_SAVE_SECONDS = 30.0
+_SAVE_SHARE = 20.0
+_LOG_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the loop did."""
+
+    steps: int
+    loss: float | None
+    """Mean loss of the last epoch's logged steps; None where nothing was trained."""
+    seconds: float
+    resumed: bool
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the loop writes."""
+
+    state: Path
+    """File from which a killed run resumes."""
+    log: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The order of the pictures: the same for any number of processes."""
+
+    indices: tuple[int, ...]
+    batch: int
+    epochs: int
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Incomplete batches are dropped, as in the reference."""
+        return max(len(self.indices) // self.batch, 1)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.steps_per_epoch * self.epochs
+
+    def keys(self, step: int) -> list[Key]:
+        """The global batch of one step."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.indices), generator=_generator(self.seed, epoch))
+        chosen = order[position * self.batch : (position + 1) * self.batch]
+        return [(epoch, self.indices[int(index)]) for index in chosen]
+
+
+def train(
+    fitted: Fitted,
+    pictures: Pictures,
+    options: TrainOptions,
+    lr: float,
+    places: Places,
+    accelerator: Accelerator,
+    progress: Progress,
+) -> Trained:
+    """Train ``fitted.step`` in place. Raises ``WorkError`` where the loss is no longer finite."""
+    assert fitted.step is not None
+    plan = _plan(pictures, options, accelerator.num_processes)
+    loop = _Loop(fitted, pictures, options, lr, places, accelerator, plan)
+    return loop.run(progress)
+
+
+class _Loop:
+    def __init__(
+        self,
+        fitted: Fitted,
+        pictures: Pictures,
+        options: TrainOptions,
+        lr: float,
+        places: Places,
+        accelerator: Accelerator,
+        plan: Plan,
+    ) -> None:
+        self.classifier = cast(nn.Module, fitted.classifier)
+        self.pictures, self.options, self.places = pictures, options, places
+        self.accelerator, self.plan = accelerator, plan
+        self.classifier.to(accelerator.device)
+        step = cast(nn.Module, fitted.step).to(accelerator.device)
+        self.cached = hasattr(step, "cached") and options.augment == "none"
+        module = cast(nn.Module, step.cached()) if self.cached else step
+        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        optimizer = _optimizer(self.parameters, options, lr)
+        self.module, self.optimizer = accelerator.prepare(module, optimizer)
+        self.schedule = _schedule(options, plan.steps)
+        self.lr = lr
+        self.skipped: set[str] = set()
+        self.rows: dict[int, int] = {}
+        self.labels = torch.empty(0, dtype=torch.long)
+
+    def run(self, progress: Progress) -> Trained:
+        start = self._restore()
+        began = time.perf_counter()
+        features = self._cache(progress) if self.cached else None
+        self.module.train()
+        journal = _Journal(self.places.log, start, self.accelerator.is_main_process)
+        saved = time.monotonic()
+        pause = _SAVE_SECONDS
+        with progress.task("training", self.plan.steps) as advance:
+            advance(start, "")
+            for step, (inputs, labels) in enumerate(self._inputs(start, features), start=start):
+                loss = self._step(step, inputs, labels)
+                remark = journal.record(step, self.plan, loss, self._rate(step))
+                advance(1, remark)
+                if time.monotonic() - saved > pause:
+                    before = time.monotonic()
+                    self._save(step + 1)
+                    saved = time.monotonic()
+                    pause = max(_SAVE_SECONDS, _SAVE_SHARE * (saved - before))
+        journal.close()
+        self.accelerator.wait_for_everyone()
+        seconds = time.perf_counter() - began
+        return Trained(self.plan.steps, journal.mean, seconds, start > 0, tuple(sorted(self.skipped)))
+
+    def _step(self, step: int, inputs: Tensor, labels: Tensor) -> float:
+        torch.manual_seed(_mix(self.plan.seed, step, self.accelerator.process_index))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(step)
+        with self.accelerator.autocast():
+            loss = self.module(inputs, labels)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise WorkError(
+                f"Expected a finite loss but got {value} at step {step + 1} of {self.plan.steps} "
+                f"(epoch {step // self.plan.steps_per_epoch + 1}); the last good state is kept.",
+                where=str(self.places.state if self.places.state.is_file() else self.places.log),
+                next_step="lower --lr, or set train.clip_norm=1 or train.precision=no",
+            )
+        self.accelerator.backward(loss)
+        if self.options.clip_norm is not None:
+            self.accelerator.clip_grad_norm_(self.parameters, self.options.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return value
+
+    def _rate(self, step: int) -> float:
+        return self.lr * self.schedule(step)
+
+    def _share(self, keys: list[Key]) -> list[Key]:
+        """The slice of a global batch that falls to this process."""
+        size = len(keys) // self.accelerator.num_processes
+        first = self.accelerator.process_index * size
+        return keys[first : first + size]
+
+    def _inputs(self, start: int, features: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+        device = self.accelerator.device
+        steps = range(start, self.plan.steps)
+        if features is not None:
+            for step in steps:
+                keys = self._share(self.plan.keys(step))
+                rows = torch.tensor([self.rows[index] for _, index in keys if index in self.rows])
+                yield features[rows.to(features.device)], self.labels[rows].to(device)
+            return
+        plans = [self._share(self.plan.keys(step)) for step in steps]
+        for batch in loader(self.pictures, plans, self.options.workers):
+            self._readable(batch)
+            pixels = normalise(batch.pixels().to(device), self.pictures.preprocessing)
+            yield pixels, batch.labels().to(device)
+
+    def _readable(self, batch: Batch) -> None:
+        if not self.options.skip_bad or not batch.examples:
+            batch.complain()
+        self.skipped.update(one.id for one in batch.unreadable)
+
+    def _cache(self, progress: Progress) -> Tensor:
+        """Features of every readable training picture, computed once; sets ``rows`` and ``labels``."""
+        classifier = cast(Classifier, self.classifier)
+        self.classifier.eval()
+        parts, labels = [], []
+        plans = chunks(self.plan.indices, self.options.batch_size)
+        with torch.no_grad(), progress.task("encoding the training pictures once", len(plans)) as advance:
+            for batch in loader(self.pictures, plans, self.options.workers):
+                self._readable(batch)
+                pixels = batch.pixels().to(self.accelerator.device)
+                with self.accelerator.autocast():
+                    parts.append(classifier.features(normalise(pixels, self.pictures.preprocessing)).float())
+                labels.append(batch.labels())
+                advance(1, "")
+        ids = self.pictures.split.ids
+        read = [index for index in self.plan.indices if ids[index] not in self.skipped]
+        self.rows = {index: row for row, index in enumerate(read)}
+        self.labels = torch.cat(labels)
+        return torch.cat(parts)
+
+    def _save(self, step: int) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "step": step,
+            "plan": [len(self.plan.indices), self.plan.batch, self.plan.epochs, self.plan.seed],
+            "parameters": [parameter.detach().cpu() for parameter in self.parameters],
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),
+        }
+        with atomic_path(self.places.state) as temporary:
+            torch.save(state, temporary)
+
+    def _restore(self) -> int:
+        if not self.places.state.is_file():
+            return 0
+        state: dict[str, Any] = torch.load(self.places.state, map_location="cpu", weights_only=True)
+        with torch.no_grad():
+            for parameter, saved in zip(self.parameters, state["parameters"], strict=True):
+                parameter.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None and state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        return int(state["step"])
+
+
+class _Journal:
+    """One JSON line about a second: loss, learning rate, images per second."""
+
+    def __init__(self, path: Path, start: int, writes: bool) -> None:
+        self.file = None
+        if writes:
+            kept = _lines_before(path, start)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(kept), encoding="utf-8")
+            self.file = path.open("a", encoding="utf-8")
+        self.losses: list[float] = []
+        self.mean: float | None = None
+        self.since = time.monotonic()
+        self.written = start
+
+    def record(self, step: int, plan: Plan, loss: float, lr: float) -> str:
+        if step % plan.steps_per_epoch == 0:
+            self.losses = []
+        self.losses.append(loss)
+        self.mean = sum(self.losses) / len(self.losses)
+        now = time.monotonic()
+        speed = (step + 1 - self.written) * plan.batch / max(now - self.since, 1e-9)
+        if now - self.since > _LOG_SECONDS or step + 1 == plan.steps:
+            line = {"epoch": step // plan.steps_per_epoch + 1, "step": step + 1, "loss": loss, "lr": lr}
+            if self.file is not None:
+                self.file.write(json.dumps({**line, "images_per_second": round(speed, 2)}) + "\n")
+                self.file.flush()
+            self.since, self.written = now, step + 1
+        return f"loss {self.mean:.3f}, {speed:,.0f} images/s"
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+
+def _lines_before(path: Path, step: int) -> list[str]:
+    """Lines of an interrupted log up to the state that is resumed."""
+    if step == 0 or not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    # The last line of a killed process may be cut.
+    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+
+
+def _plan(pictures: Pictures, options: TrainOptions, processes: int) -> Plan:
+    indices = limited(len(pictures), options.limit)
+    if not indices:
+        raise InputError(f"Expected pictures in the split {options.split!r} but it is empty.")
+    batch = min(options.batch_size, len(indices))
+    if batch % processes:
+        raise InputError(
+            f"Expected a batch size that {processes} processes can share evenly but got {batch}.",
+            next_step=f"use a multiple of {processes} for --batch-size (it is the size over all processes)",
+        )
+    return Plan(tuple(indices), batch, options.epochs, options.seed)
+
+
+def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float) -> torch.optim.Optimizer:
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=options.weight_decay)
+    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=options.weight_decay)
+
+
+def _schedule(options: TrainOptions, steps: int) -> Callable[[int], float]:
+    """Factor on the learning rate at a step."""
+
+    def factor(step: int) -> float:
+        if step < options.warmup_steps:
+            return (step + 1) / options.warmup_steps
+        if options.schedule == "constant":
+            return 1.0
+        done = (step - options.warmup_steps) / max(steps - options.warmup_steps, 1)
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+    return factor
+
+
+def _mix(*parts: int) -> int:
+    """One 63-bit seed from several small numbers."""
+    value = 0
+    for part in parts:
+        value = (value * 6364136223846793005 + part + 1442695040888963407) % (1 << 63)
+    return value
+
+
+def _generator(*parts: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_mix(*parts))

@@ -1,0 +1,58 @@
+"""What is known of one run on one split, picture by picture: the input of scoring, without files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from .quadrants import Flags, Outcomes
+
+
+class Estimator(NamedTuple):
+    """One evidence set."""
+
+    name: str
+    layers: str | None
+    scalar: str | None
+    outcomes: Outcomes
+
+
+class Witness(NamedTuple):
+    """Predictions on one kind of altered picture; flags of length n."""
+
+    right: Flags
+    known: Flags
+    """Whether there is such a picture."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run on one split; every array is in the order of ``ids``."""
+
+    run: str
+    model: str
+    method: str
+    seed: int | None
+    configuration: str
+    """The same for runs that differ in the seed only."""
+    ids: npt.NDArray[np.object_]
+    classnames: tuple[str, ...]
+    attribution: str
+    """Bare name of the plugin."""
+    main: Estimator
+    grid: Mapping[tuple[str, str], Estimator] = field(default_factory=dict)
+    """The same attribution by (layers, scalar), the main estimator among them."""
+    controls: Mapping[str, Outcomes] = field(default_factory=dict)
+    """By bare name; ``uniform`` is always there where anything is annotated."""
+    witness: Mapping[str, Witness] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """By the main estimator."""
+        return self.main.outcomes

@@ -1,0 +1,108 @@
+"""The whole score of one run at one threshold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from .association import within_classes
+from .bootstrap import LEVEL, Resampling, estimates
+from .curves import AreaStratum, area_strata, curve
+from .intervals import wilson
+from .measured import Measured, Witness
+from .quadrants import Outcomes, count, count_by, named, proportions, ratios
+from .results import ClassScore, Estimate, Mass, RunScore, Stratum, WitnessScore, defined
+from .rma import above_area
+
+Array = npt.NDArray[Any]
+
+
+def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore:
+    """Counts, measures with intervals, witnesses, strata, classes, chance levels and curves of one run."""
+    outcomes = measured.outcomes
+    codes = outcomes.codes(threshold)
+    by_class = count_by(codes, outcomes.label, len(measured.classnames))
+    return RunScore(
+        run=measured.run,
+        model=measured.model,
+        method=measured.method,
+        seed=measured.seed,
+        n=len(codes),
+        annotated=int(outcomes.annotated.sum()),
+        statuses=dict(measured.statuses),
+        skipped=measured.skipped,
+        counts=named(count(codes)),
+        metrics=estimates(codes, how),
+        within=within_classes(by_class),
+        mass=_mass(outcomes),
+        witness={
+            kind: _witness(kind, one, len(measured.classnames)) for kind, one in measured.witness.items()
+        },
+        strata=tuple(_stratum(one) for one in area_strata(outcomes, threshold)),
+        classes=tuple(
+            _class_score(label, measured.classnames[label], by_class[label])
+            for label in np.flatnonzero(by_class.sum(axis=1)).tolist()
+        ),
+        chance={name: _chance(control, threshold, how) for name, control in measured.controls.items()},
+        curve=curve(outcomes),
+    )
+
+
+def proportion(hits: int, n: int) -> Estimate:
+    """A proportion with Wilson's interval; undefined for n = 0."""
+    low, high = wilson(hits, n, LEVEL)
+    return Estimate(hits / n if n else None, defined(low), defined(high), n)
+
+
+def _chance(control: Outcomes, threshold: float, how: Resampling) -> dict[str, Estimate]:
+    found = estimates(control.codes(threshold), how)
+    return {metric: found[metric] for metric in ("V", "PT", "IR")}
+
+
+def _witness(kind: str, witness: Witness, classes: int) -> WitnessScore:
+    hits, n = int(np.sum(witness.right & witness.known)), int(np.sum(witness.known))
+    return WitnessScore(kind, proportion(hits, n), 1 / classes)
+
+
+def _stratum(stratum: AreaStratum) -> Stratum:
+    metrics = {metric: proportion(*pair) for metric, pair in proportions(stratum.counts).items()}
+    lift = defined(float(ratios(stratum.counts).lift))
+    metrics["lift"] = Estimate(lift, None, None, metrics["V"].n)
+    return Stratum(stratum.name, stratum.low, stratum.high, named(stratum.counts), metrics)
+
+
+def _class_score(label: int, name: str, counts: Array) -> ClassScore:
+    values = ratios(counts)
+    accuracy, rate, trust, reliability = (
+        defined(float(value)) for value in (values.accuracy, values.V, values.PT, values.IR)
+    )
+    return ClassScore(label, name, named(counts), accuracy, rate, trust, reliability)
+
+
+def _mass(outcomes: Outcomes) -> Mass:
+    known = outcomes.annotated
+    mass = np.nan_to_num(outcomes.rma)
+    measured = known & ~np.isnan(outcomes.rma)
+    return Mass(
+        mean=_mean(mass[known]),
+        right=_mean(mass[known & outcomes.right]),
+        wrong=_mean(mass[known & ~outcomes.right]),
+        above_area=_mean(above_area(outcomes.rma, outcomes.area)[measured]),
+        area=float(outcomes.area[known].mean()) if known.any() else None,
+    )
+
+
+def _mean(values: Array) -> Estimate:
+    """Mean with Student's interval; one number has none."""
+    n = len(values)
+    if n == 0:
+        return Estimate(None, None, None, 0)
+    centre = float(values.mean())
+    if n == 1:
+        return Estimate(centre, None, None, 1)
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Estimate(centre, centre - reach, centre + reach, n)

@@ -1,0 +1,73 @@
+"""The two sections that belong to the tool and not to a plugin: ``train`` and ``explain``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..contracts.classifier import Scalar
+from ..contracts.options import PluginOptions
+
+Precision = Literal["no", "bf16", "fp16"]
+"""Mixed precision: none, bfloat16 or float16."""
+
+
+class TrainOptions(PluginOptions):
+    """How a method is trained. The learning rate is the method's own option, ``method.lr``."""
+
+    split: str = "train"
+    """Split of the dataset to train on."""
+    epochs: int = Field(default=10, ge=0)
+    """Passes over the training split."""
+    batch_size: int = Field(default=64, ge=1)
+    """Pictures a step, over all processes together."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the head's initialisation, the order of pictures and the augmentation."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """Optimiser; the paper uses Adam with betas (0.9, 0.999)."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Weight decay of the optimiser."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate goes after the warm-up."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises linearly from 0."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Largest norm of the gradient; none leaves it alone."""
+    augment: Literal["none", "standard", "reference"] = "none"
+    """Random changes of training pictures: none, crop and flip, or those of the paper's code."""
+    precision: Precision = "no"
+    """Mixed precision."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that read pictures; 0 reads in the main process."""
+    limit: int | None = Field(default=None, ge=1)
+    """Train on the first so many pictures only, for a quick look."""
+    skip_bad: bool = False
+    """Leave unreadable pictures out, named and counted, instead of stopping."""
+
+
+class ExplainOptions(PluginOptions):
+    """What is explained, and how."""
+
+    splits: tuple[str, ...] = ()
+    """Splits to explain; empty takes the dataset's own evaluation splits."""
+    layers: tuple[str, ...] = ("last",)
+    """Layers of each estimator: last, all, reference or a..b; several are computed in one pass."""
+    scalar: tuple[Scalar, ...] = ("dot",)
+    """What is differentiated: dot, native, cosine, log-softmax or contrast; several in one pass."""
+    batch_size: int = Field(default=64, ge=1)
+    """Pictures a pass, over all processes together."""
+    audit: bool = True
+    """Add the estimators and controls that tell a robust difference from an estimator-dependent one."""
+    witness: bool = True
+    """Predict on the object alone and the background alone, where there are masks."""
+    target: Literal["label", "prediction"] = "label"
+    """Class whose score is explained: the annotated one (the paper) or the predicted one."""
+    precision: Precision = "no"
+    """Mixed precision."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that read pictures; 0 reads in the main process."""
+    limit: int | None = Field(default=None, ge=1)
+    """Explain the first so many pictures of each split only, for a quick look."""
+    skip_bad: bool = False
+    """Leave unreadable pictures out, named and counted, instead of stopping."""

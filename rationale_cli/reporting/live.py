@@ -1,0 +1,109 @@
+"""The tables at all 101 thresholds as whole numbers: what the page's slider shows.
+
+Everything is computed here; the script only looks up and writes. See ``numbers`` for the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..measures.multiple import holm
+from ..measures.results import Comparison, ScoreTable
+from ..measures.sweep import ComparisonSweep, RunSweep, Sweep
+from ..measures.verdict import ALPHA
+from .numbers import PERCENT, steps, unit_of
+
+
+def pack(table: ScoreTable, sweep: Sweep, references: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """One table at each threshold as plain JSON values, rows in the order of ``table.rows``.
+
+    ``references`` are shares of valid evidence of controls at each threshold.
+    """
+    rows = {row.run: row for row in sweep.rows}
+    pairs = {pair.run: pair for pair in sweep.comparisons}
+    fixed = fixed_significance(table, sweep)
+    return {
+        "tau": table.threshold,
+        "rows": [_row(rows[row.run], pairs.get(row.run), fixed.get(row.run, {})) for row in table.rows],
+        "marks": {
+            name: [steps(value, PERCENT) for value in values] for name, values in references.items()
+        },
+    }
+
+
+def fixed_significance(table: ScoreTable, sweep: Sweep) -> dict[str, dict[str, list[bool]]]:
+    """Run → metric → significance at each threshold, for what the threshold does not move.
+
+    Accuracy and witnesses stay as they are, but Holm's adjustment is over the whole table, whose other p
+    values the threshold moves.
+    """
+    moving = [band.p for pair in sweep.comparisons for band in pair.metrics.values()]
+    still = [
+        (pair.run, metric, one.p)
+        for pair in table.comparisons
+        for metric, one in pair.differences.items()
+        if metric == "accuracy" or metric.startswith("witness:")
+    ]
+    p_still = [_p(p) for _, _, p in still]
+    result: dict[str, dict[str, list[bool]]] = {pair.run: {} for pair in table.comparisons}
+    for run, metric, _ in still:
+        result[run][metric] = []
+    for at in range(len(sweep.thresholds)):
+        adjusted = holm([*p_still, *(_p(p[at]) for p in moving)])
+        for (run, metric, _), value in zip(still, adjusted.tolist(), strict=False):
+            result[run][metric].append(value < ALPHA)
+    return result
+
+
+def flips(comparison: Comparison, sweep: Sweep) -> list[str]:
+    """Measures whose difference from the baseline turns its sign, or gains or loses its significance,
+    inside τ ∈ [0.4, 0.6], each as a sentence.
+    """
+    pair = next((one for one in sweep.comparisons if one.run == comparison.run), None)
+    inside = [at for at, tau in enumerate(sweep.thresholds) if 0.4 - 1e-9 <= tau <= 0.6 + 1e-9]
+    said = []
+    for metric, band in pair.metrics.items() if pair else ():
+        sizes = [band.difference[at] for at in inside]
+        marks = {band.significant[at] for at in inside}
+        known = [size for size in sizes if size is not None]
+        if known and min(known) < 0 < max(known):
+            turn = "turns its sign"
+        elif len(marks) == 2:
+            turn = "is significant at some thresholds and not at others"
+        else:
+            continue
+        said.append(f"{metric} of {comparison.run} against {comparison.baseline} {turn} inside τ 0.40–0.60.")
+    return said
+
+
+def _row(row: RunSweep, pair: ComparisonSweep | None, fixed: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
+    packed: dict[str, Any] = {"counts": [row.RR, row.WR, row.RW, row.WW]}
+    packed |= {
+        metric: [_steps(values, metric) for values in (band.value, band.low, band.high)]
+        for metric, band in row.metrics.items()
+    }
+    if pair is None:
+        return packed
+    packed["difference"] = {
+        metric: [_steps(values, metric) for values in (band.difference, band.low, band.high)]
+        for metric, band in pair.metrics.items()
+    }
+    marks = {metric: band.significant for metric, band in pair.metrics.items()} | dict(fixed)
+    packed["significant"] = {metric: _bits(values) for metric, values in marks.items()}
+    return packed
+
+
+def _steps(values: Sequence[float | None], metric: str) -> list[int | None]:
+    unit = unit_of(metric)
+    return [steps(value, unit) for value in values]
+
+
+def _bits(marks: Sequence[bool]) -> str:
+    return "".join("1" if mark else "0" for mark in marks)
+
+
+def _p(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -1,0 +1,48 @@
+"""Configuration and provenance of runs as flat facts, and what tells the runs apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..runs.folder import Run
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One run folder's description: dotted key → value."""
+
+    run: str
+    configuration: dict[str, str]
+    passed: frozenset[str]
+    """Keys of the configuration that the user set; all others are defaults."""
+    circumstances: dict[str, str]
+    """Versions, hardware, provenance, training, and when."""
+
+
+def facts(run: Run) -> Facts:
+    """Flatten ``run.yaml``."""
+    sections = dict(run.configuration)
+    passed = sections.pop("passed", {})
+    rest = {key: value for key, value in run.manifest.items() if key != "configuration"}
+    return Facts(run.name, _flat(sections), frozenset(_flat(passed)), _flat(rest))
+
+
+def differing(all_facts: Sequence[Facts]) -> list[tuple[str, list[str]]]:
+    """Keys of the configuration that are not the same everywhere, with each run's value."""
+    keys = dict.fromkeys(key for one in all_facts for key in one.configuration)
+    values = [(key, [one.configuration.get(key, "–") for one in all_facts]) for key in keys]
+    return [(key, row) for key, row in values if len(set(row)) > 1]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {
+            key: text
+            for name, item in value.items()
+            for key, text in _flat(item, f"{prefix}.{name}" if prefix else str(name)).items()
+        }
+    if isinstance(value, list | tuple):
+        return {prefix: ", ".join(map(str, value)) or "–"}
+    return {prefix: "–" if value is None else str(value)}

@@ -1,0 +1,178 @@
+"""Explain: run folder + dataset → evidence in the run folder."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from ..contracts import Progress, Silent
+from ..engine.batches import Batch, Pictures, chunks, limited, loader
+from ..engine.build import Built, accelerator, build, place, restore_checkpoint
+from ..engine.estimators import Wanted, plan
+from ..engine.gallery import choose, write_gallery
+from ..engine.infer import Pass, infer
+from ..engine.request import ExplainRequest
+from ..errors import InputError
+from ..recipe import ExplainOptions
+from ..runs.evidence import EvidenceSet, EvidenceSpec
+from ..runs.folder import Run
+from ..runs.parts import Parts, write_set, write_witness
+
+
+@dataclass(frozen=True)
+class ExplainResult:
+    """What was written, by split, and what had been there."""
+
+    run: Run
+    written: Mapping[str, tuple[str, ...]]
+    kept: Mapping[str, tuple[str, ...]]
+    skipped: Mapping[str, tuple[str, ...]]
+    """Identifiers of unreadable pictures by split."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that the passes over the splits share."""
+
+    run: Run
+    built: Built
+    wanted: tuple[Wanted, ...]
+    options: ExplainOptions
+    machine: Accelerator
+
+
+def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainResult:
+    """Predict and explain every picture of the splits; what is there already is kept.
+
+    Raises ``InputError`` for a run that is not finished, for evidence of the same name but another
+    making, and for unreadable pictures unless they are to be skipped.
+    """
+    progress = progress or Silent()
+    wanted = plan(request.attributions, request.options, request.registry)
+    machine = accelerator(request.options.precision)
+    built = build(request.configuration)
+    _same_data(request.run, built)
+    restore_checkpoint(request.run, built.classifier)
+    place(built.classifier, machine.device)
+    work = _Work(request.run, built, wanted, request.options, machine)
+    written, kept, skipped = {}, {}, {}
+    for split in request.options.splits or built.dataset.evaluation:
+        written[split], kept[split], skipped[split] = _explain_split(work, split, progress)
+    return ExplainResult(request.run, written, kept, skipped)
+
+
+def _same_data(run: Run, built: Built) -> None:
+    recorded = run.manifest["provenance"]["data_fingerprint"]
+    if built.dataset.fingerprint != recorded:
+        raise InputError(
+            "Expected the data that this run was tuned on but they changed since "
+            f"(fingerprint {recorded}, now {built.dataset.fingerprint}).",
+            where=run.name,
+            next_step="restore the data, or tune again on the data as they are",
+        )
+
+
+def _explain_split(
+    work: _Work, split: str, progress: Progress
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    folder = work.run.path / "evidence" / split
+    source = work.built.dataset.split(split)
+    pictures = Pictures(source, work.built.model.preprocessing, evidence=True)
+    indices = limited(len(source), work.options.limit)
+    specs = {spec.name: spec for one in work.wanted for spec in one.specs(work.built, work.options, split)}
+    kept = _kept(folder, specs, [source.ids[index] for index in indices])
+    todo = [name for name in specs if name not in kept]
+    needs_witness = work.options.witness and not (folder / "witness").is_dir()
+    skipped: tuple[str, ...] = ()
+    if todo or needs_witness:
+        job = _Job(folder, pictures, tuple(indices), [specs[name] for name in todo], needs_witness)
+        skipped = _pass(work, job, progress)
+    work.machine.wait_for_everyone()
+    return tuple(todo), tuple(kept), skipped
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One pass over one split."""
+
+    folder: Path
+    pictures: Pictures
+    indices: tuple[int, ...]
+    todo: Sequence[EvidenceSpec]
+    witness: bool
+
+    def digest(self, options: ExplainOptions) -> str:
+        """What two passes must share for one to go on with the other's parts."""
+        text = "".join(spec.to_yaml() for spec in self.todo)
+        facts: list[Any] = [self.indices, options.batch_size, options.skip_bad, self.witness]
+        return f"{zlib.crc32((text + repr(facts)).encode()):08x}"
+
+
+def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
+    batches = chunks(job.indices, work.options.batch_size)
+    parts = Parts(job.folder / f".parts-{job.digest(work.options)}", len(batches))
+    names = [spec.name for spec in job.todo]
+    machine, options = work.machine, work.options
+    estimators = [one.estimator(names) for one in work.wanted if set(one.names()) & set(names)]
+    inference = Pass(
+        work.built.classifier, estimators, options.target, job.witness, machine.autocast, machine.device
+    )
+    mine = parts.missing()[machine.process_index :: machine.num_processes]
+    machine.wait_for_everyone()
+    with progress.task(f"explaining {work.run.name} on {job.folder.name}", len(mine)) as advance:
+        source = loader(job.pictures, [batches[number] for number in mine], options.workers)
+        readable = source if options.skip_bad else _all_readable(source)
+        for number, columns in zip(mine, infer(inference, readable), strict=True):
+            parts.write(number, columns)
+            advance(1, "")
+    machine.wait_for_everyone()
+    return _merge(job, parts) if machine.is_main_process else ()
+
+
+def _all_readable(batches: Iterator[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        batch.complain()
+        yield batch
+
+
+def _merge(job: _Job, parts: Parts) -> tuple[str, ...]:
+    columns = parts.read()
+    skipped = tuple(str(one) for one in columns["skipped"])
+    if "id" not in columns:
+        raise InputError("Expected at least one readable picture but there is none.", where=str(job.folder))
+    if job.witness:
+        write_witness(job.folder, columns)
+    for spec in job.todo:
+        write_set(job.folder, replace(spec, skipped=skipped), columns)
+    if job.todo and not (job.folder / "gallery").is_dir():
+        table = EvidenceSet.open(job.folder / job.todo[0].name).table
+        place_of = {identifier: index for index, identifier in enumerate(job.pictures.split.ids)}
+        rows = [place_of[str(table.id[row])] for row in choose(table)]
+        write_gallery(job.folder / "gallery", job.pictures, rows)
+    parts.remove()
+    return skipped
+
+
+def _kept(folder: Path, specs: Mapping[str, EvidenceSpec], ids: Sequence[str]) -> list[str]:
+    """Sets that are there already. Raises ``InputError`` where one of that name was made otherwise."""
+    kept = []
+    for name, spec in specs.items():
+        if not (folder / name / "spec.yaml").is_file():
+            continue
+        there = EvidenceSet.open(folder / name)
+        wanted = [identifier for identifier in ids if identifier not in there.spec.skipped]
+        other = replace(there.spec, skipped=()) != spec
+        if other or [str(one) for one in there.table.id] != wanted:
+            what = "settings" if other else "pictures"
+            raise InputError(
+                f"Expected evidence {name!r} made with these {what} but it was made with others.",
+                where=str(folder / name),
+                next_step="ask for the same settings and limit as then, or delete that folder to measure anew",
+            )
+        kept.append(name)
+    return kept

@@ -1,0 +1,168 @@
+"""Fine-tune: configuration → run folder with a checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from torch import nn
+
+from ..contracts import MethodOptions, Progress, Silent
+from ..engine.batches import Pictures
+from ..engine.build import Built, accelerator, build
+from ..engine.configure import Configuration
+from ..engine.train import Places, Trained, train
+from ..errors import InputError
+from ..runs.atomic import atomic_path
+from ..runs.folder import Run
+from ..runs.provenance import file_sha256, hardware, revision, versions
+from ..toolkit.weights import fingerprint
+
+
+@dataclass(frozen=True)
+class FinetuneRequest:
+    """What to tune, and where to keep it."""
+
+    configuration: Configuration
+    root: Path = Path("runs")
+    """Folder of run folders."""
+    name: str | None = None
+    """Name of the run; None names it after model, method, dataset and a hash of the settings."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.root / (self.name or self.configuration.run_name())
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """The run, and what was done just now."""
+
+    run: Run
+    trained: Trained | None
+    """None where the run was finished before, or nothing is trained."""
+
+
+def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneResult:
+    """Tune a model, or go on where an interrupted run stopped; a finished run is left as it is.
+
+    Raises ``InputError`` for a folder that holds another configuration, and ``WorkError`` where the
+    loss is no longer finite or the disk is full.
+    """
+    progress = progress or Silent()
+    existing = _existing(request)
+    if existing is not None and existing.done:
+        progress.note(f"{existing.name} is finished already; nothing to do.")
+        return FinetuneResult(existing, None)
+    machine = accelerator(request.configuration.train.precision)
+    built = build(request.configuration)
+    pictures = _pictures(built)
+    weights = fingerprint(cast(nn.Module, built.model))
+    folder = existing or _create(request, built, machine, weights)
+    machine.wait_for_everyone()
+    trained = _train(built, pictures, folder, machine, progress)
+    if machine.is_main_process:
+        folder = _finish(built, folder, trained)
+    machine.wait_for_everyone()
+    return FinetuneResult(Run.open(folder.path), trained)
+
+
+def _existing(request: FinetuneRequest) -> Run | None:
+    path = request.path
+    if not (path / "run.yaml").is_file():
+        return None
+    found = Run.open(path)
+    differing = differences(found.configuration, request.configuration.to_dict())
+    if differing:
+        raise InputError(
+            f"Expected a run of this configuration but it differs in {'; '.join(differing[:6])}.",
+            where=str(path),
+            next_step="choose another name with --run, or leave it out: the name then follows the settings",
+        )
+    return found
+
+
+def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """``section.key is x, not y`` for each setting of the training that differs."""
+    told = []
+    for section in ("model", "method", "dataset", "train"):
+        old, new = _flat(recorded[section]), _flat(wanted[section])
+        told += [
+            f"{section}.{key}: there {old.get(key)!r}, here {new.get(key)!r}"
+            for key in sorted(old.keys() | new.keys())
+            if key != "workers" and old.get(key) != new.get(key)
+        ]
+    return told
+
+
+def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
+    options = section.get("options", {})
+    return {key: value for key, value in section.items() if key != "options"} | dict(options)
+
+
+def _pictures(built: Built) -> Pictures:
+    options = built.configuration.train
+    split = built.dataset.split(options.split)
+    return Pictures(split, built.model.preprocessing, evidence=False, augment=options.augment)
+
+
+def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weights: str) -> Run:
+    if not machine.is_main_process:
+        return Run(request.path, {})
+    configuration = request.configuration
+    chosen = (configuration.model, configuration.method, configuration.dataset)
+    distributions = [one.name.partition(":")[0] for one in chosen]
+    return Run.create(
+        request.path,
+        configuration.to_dict(),
+        {
+            "label": configuration.label,
+            "splits": list(built.dataset.evaluation),
+            "classnames": list(built.dataset.task.classnames),
+            "versions": versions(distributions),
+            "hardware": hardware(str(machine.device), machine.num_processes),
+            "provenance": {
+                "weights_sha256": weights,
+                "data_fingerprint": built.dataset.fingerprint,
+                "git_revision": revision(Path.cwd()),
+            },
+        },
+    )
+
+
+def _train(
+    built: Built, pictures: Pictures, folder: Run, machine: Accelerator, progress: Progress
+) -> Trained | None:
+    configuration = built.configuration
+    if built.fitted.step is None or configuration.train.epochs == 0:
+        return None
+    options = cast(MethodOptions, configuration.method.options)
+    places = Places(folder.path / "state" / "training.pt", folder.log)
+    return train(built.fitted, pictures, configuration.train, options.lr, places, machine, progress)
+
+
+def _finish(built: Built, folder: Run, trained: Trained | None) -> Run:
+    finish = getattr(built.method, "finish", None)
+    if finish is not None:
+        cast(nn.Module, built.classifier).eval()
+        finish(built.fitted)
+    with atomic_path(folder.checkpoint) as temporary:
+        save_file(built.classifier.delta(), temporary)
+    facts = {
+        "steps": trained.steps if trained else 0,
+        "loss": trained.loss if trained else None,
+        "seconds": round(trained.seconds, 3) if trained else 0.0,
+        "resumed": bool(trained and trained.resumed),
+        "skipped": list(trained.skipped) if trained else [],
+        "parameters": sum(tensor.numel() for tensor in built.classifier.delta().values()),
+        "checkpoint_sha256": file_sha256(folder.checkpoint),
+    }
+    done = folder.updated(status="done", training=facts)
+    shutil.rmtree(folder.path / "state", ignore_errors=True)
+    return done

@@ -1,0 +1,167 @@
+"""From evidence on disk to what scoring takes: one run on one split, aligned picture by picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..measures.measured import Estimator, Measured, Witness
+from ..measures.quadrants import Outcomes
+from ..measures.verdict import CONTROLS, LAYERS, SCALARS
+from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSet, EvidenceTable, WitnessTable
+from .comparable import Source
+
+RmaKind = Literal["normalised", "raw"]
+Ids = npt.NDArray[np.object_]
+Order = npt.NDArray[np.intp]
+
+
+def common_ids(members: Sequence[Source]) -> Ids:
+    """Identifiers that all members have, in the first one's order."""
+    ids = members[0].main.table.id
+    for other in members[1:]:
+        if not np.array_equal(ids, other.main.table.id):
+            known = set(other.main.table.id)
+            ids = np.array([one for one in ids if one in known], dtype=object)
+    return ids
+
+
+def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
+    """One run on one split in the order of ``ids``, all of which it has."""
+    main, spec = source.main, source.main.spec
+    order = _order(main.table.id, ids)
+    assert order is not None, "ids are common to all members"
+    estimator = _estimator(main, order, rma)
+    configuration = source.run.configuration
+    return Measured(
+        run=source.name,
+        model=configuration["model"]["use"],
+        method=configuration["method"]["use"],
+        seed=configuration.get("train", {}).get("seed"),
+        configuration=_without_seed(configuration),
+        ids=ids,
+        classnames=spec.classnames,
+        attribution=_bare(spec.attribution),
+        main=estimator,
+        grid=_grid(source, ids, rma) | _own(estimator),
+        controls=_controls(source, estimator.outcomes, ids, rma),
+        witness=_witness(source, ids),
+        statuses=_statuses(main.table.status[order]),
+        skipped=len(spec.skipped),
+    )
+
+
+def left_out(source: Source, ids: Ids) -> list[str]:
+    """Evidence sets beside the main one that lack some of the pictures and cannot serve an audit."""
+    return [name for name, one in source.sets.items() if _order(one.table.id, ids) is None]
+
+
+def _estimator(one: EvidenceSet, order: Order, rma: RmaKind) -> Estimator:
+    return Estimator(one.spec.name, one.spec.layers, one.spec.scalar, _outcomes(one.table, order, rma))
+
+
+def _outcomes(table: EvidenceTable, order: Order, rma: RmaKind) -> Outcomes:
+    status, label = table.status[order], table.label[order].astype(np.int64)
+    mass = (table.rma if rma == "normalised" else table.rma_raw)[order]
+    annotated = (status == OK) | (status == NO_EVIDENCE)
+    return Outcomes(
+        label=label,
+        right=table.prediction[order] == label,
+        annotated=annotated,
+        rma=np.where(status == OK, mass, np.nan),
+        area=np.where(annotated, table.area[order], np.nan),
+    )
+
+
+def _own(estimator: Estimator) -> dict[tuple[str, str], Estimator]:
+    if estimator.layers is None or estimator.scalar is None:
+        return {}
+    return {(estimator.layers, estimator.scalar): estimator}
+
+
+def _grid(source: Source, ids: Ids, rma: RmaKind) -> dict[tuple[str, str], Estimator]:
+    main = source.main.spec
+    found = {}
+    for one in source.sets.values():
+        spec = one.spec
+        same = (spec.attribution, spec.options, spec.target, spec.fingerprint) == (
+            main.attribution,
+            main.options,
+            main.target,
+            main.fingerprint,
+        )
+        order = _order(one.table.id, ids)
+        if same and spec.layers in LAYERS and spec.scalar in SCALARS and order is not None:
+            found[spec.layers, spec.scalar] = _estimator(one, order, rma)
+    return found
+
+
+def _controls(source: Source, main: Outcomes, ids: Ids, rma: RmaKind) -> dict[str, Outcomes]:
+    found = {}
+    for name in CONTROLS:
+        one = _control(source, name)
+        order = None if one is None else _order(one.table.id, ids)
+        if one is not None and order is not None:
+            found[name] = _outcomes(one.table, order, rma)
+    if main.annotated.any():
+        # A uniform heatmap's relevant mass is the mask's area: no measurement needed, and none better.
+        found["uniform"] = Outcomes(main.label, main.right, main.annotated, main.area, main.area)
+    return {name: found[name] for name in CONTROLS if name in found}
+
+
+def _control(source: Source, name: str) -> EvidenceSet | None:
+    """The control of that name, by the main set's layers and scalar where there are several."""
+    main = source.main.spec
+    sets = [
+        one
+        for one in source.sets.values()
+        if one.spec.control
+        and _bare(one.spec.attribution) == name
+        and one.spec.fingerprint == main.fingerprint
+        and one.spec.target == main.target
+    ]
+    same = [one for one in sets if (one.spec.layers, one.spec.scalar) == (main.layers, main.scalar)]
+    return next(iter(same or sets), None)
+
+
+def _witness(source: Source, ids: Ids) -> dict[str, Witness]:
+    table: WitnessTable | None = source.run.witness(source.split)
+    order = None if table is None else _order(table.id, ids)
+    if table is None or order is None:
+        return {}
+    found = {}
+    for kind in WITNESSES:
+        prediction = getattr(table, kind)[order]
+        known = prediction >= 0
+        if known.any():
+            found[kind] = Witness(known & (prediction == table.label[order]), known)
+    return found
+
+
+def _statuses(status: npt.NDArray[np.int8]) -> dict[str, int]:
+    counts = np.bincount(status, minlength=len(STATUS_NAMES))
+    return {name: int(number) for name, number in zip(STATUS_NAMES, counts, strict=True)}
+
+
+def _order(have: Ids, ids: Ids) -> Order | None:
+    """Positions of ``ids`` in ``have``; None where one is missing."""
+    if np.array_equal(have, ids):
+        return np.arange(len(ids))
+    place = {one: index for index, one in enumerate(have)}
+    if not all(one in place for one in ids):
+        return None
+    return np.array([place[one] for one in ids], dtype=np.intp)
+
+
+def _without_seed(configuration: Any) -> str:
+    sections = {key: configuration.get(key) for key in ("model", "method", "dataset", "train")}
+    train = {key: value for key, value in (sections["train"] or {}).items() if key != "seed"}
+    return json.dumps({**sections, "train": train}, sort_keys=True, default=str)
+
+
+def _bare(name: str) -> str:
+    return name.rpartition(":")[2]

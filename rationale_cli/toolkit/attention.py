@@ -1,0 +1,199 @@
+"""The recorder: queries, keys, values and outputs of every attention layer, with no model-specific code.
+
+Nearly every current model computes attention with ``torch.nn.functional.scaled_dot_product_attention``.
+While a recording lasts, that function is replaced by one that computes the same and keeps what the layers
+of interest saw. The softmax output A itself never exists in the graph: with o = A·V, the gradient is
+∂y/∂A = (∂y/∂o)·Vᵀ, and A is recomputed from q and k (protocol §2).
+
+Shapes: B pictures, H heads, Q query tokens, T tokens, d width of a head.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import Classifier
+from ..errors import InputError
+
+_RECORDING = threading.RLock()
+"""The function is one for the whole process, so recordings in several threads wait for each other."""
+
+_DEPTHS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """What one attention layer saw; ``query``, ``key`` and ``value`` are outside the graph."""
+
+    query: Tensor
+    """B×H×Q×d."""
+    key: Tensor
+    """B×H×T×d."""
+    value: Tensor
+    """B×H×T×d."""
+    output: Tensor
+    """B×H×Q×d: what the gradient is taken to."""
+    scale: float
+    mask: Tensor | None
+    """Broadcasts to B×H×Q×T: boolean (true takes part) or added to the scores."""
+
+    def probabilities(self, rows: slice = slice(None)) -> Tensor:
+        """A = softmax(q·kᵀ·scale + mask) of these query rows, B×H×R×T float32."""
+        scores = self.query[:, :, rows].float() @ self.key.float().transpose(-1, -2)
+        scores.mul_(self.scale)
+        if self.mask is not None:
+            mask = self.mask if self.mask.shape[-2] == 1 else self.mask[:, :, rows]
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        return scores.softmax(dim=-1)
+
+    def gradient(self, towards_output: Tensor, rows: slice = slice(None)) -> Tensor:
+        """∂y/∂A of these query rows from ∂y/∂o (B×H×Q×d), B×H×R×T float32."""
+        return towards_output[:, :, rows].float() @ self.value.float().transpose(-1, -2)
+
+    def of_pictures(self, pictures: slice) -> AttentionLayer:
+        """The same layer for a part of the batch."""
+        mask = self.mask
+        if mask is not None and mask.shape[0] > 1:
+            mask = mask[pictures]
+        parts = (tensor[pictures] for tensor in (self.query, self.key, self.value, self.output))
+        query, key, value, output = parts
+        return replace(self, query=query, key=key, value=value, output=output, mask=mask)
+
+
+@dataclass
+class Recording:
+    """The layers of one forward pass, filled while it runs."""
+
+    layers: dict[int, AttentionLayer] = field(default_factory=dict)
+    """The layers asked for, by position counted from 0."""
+    depth: int = 0
+    """Number of attention layers that ran, recorded or not."""
+
+
+@contextmanager
+def record(layers: range) -> Iterator[Recording]:
+    """Record these layers (counted from 0, in the order in which they run) of the forward inside.
+
+    The first recorded output is made a leaf that requires a gradient: with frozen parameters nothing
+    before it is kept by autograd. The fast path of ``nn.MultiheadAttention``, which bypasses the
+    function, is off meanwhile. Other threads are not recorded; everything is restored on leaving, also
+    by an error. Raises ``InputError`` for attention that cannot be explained (dropout, no heads).
+    """
+    recording = Recording()
+    with _RECORDING:
+        original = F.scaled_dot_product_attention
+        fast = torch.backends.mha.get_fastpath_enabled()
+        F.scaled_dot_product_attention = _recorder(original, recording, layers)
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            yield recording
+        finally:
+            F.scaled_dot_product_attention = original
+            torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no parameter that requires a gradient; both as before on leaving."""
+    training = [part for part in module.modules() if part.training]
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        for part in training:
+            part.training = False
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for part in training:
+            part.training = True
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def depth_of(classifier: Classifier, images: Tensor) -> int:
+    """Number of attention layers behind ``classifier.features``, found by a forward of one picture.
+
+    images B×3×S×S, of which the first is used. Found once for each classifier. Raises ``InputError``
+    where no layer uses ``scaled_dot_product_attention``.
+    """
+    module = cast(nn.Module, classifier)
+    if module not in _DEPTHS:
+        with torch.no_grad(), frozen(module), record(range(0)) as recording:
+            classifier.features(images[:1])
+        if recording.depth == 0:
+            raise InputError(
+                "Expected a model whose image tower computes attention with "
+                "torch.nn.functional.scaled_dot_product_attention but saw no such call.",
+                where=type(classifier.model).__name__,
+                next_step="let the model's adapter compute attention by that function of that module, "
+                "or use an attribution that needs no attention",
+            )
+        _DEPTHS[module] = recording.depth
+    return _DEPTHS[module]
+
+
+def _recorder(original: Callable[..., Tensor], recording: Recording, layers: range) -> Callable[..., Tensor]:
+    thread = threading.get_ident()
+
+    def attend(
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        **keywords: Any,
+    ) -> Tensor:
+        output = original(query, key, value, attn_mask, dropout_p, is_causal, **keywords)
+        if threading.get_ident() != thread:
+            return output
+        index, recording.depth = recording.depth, recording.depth + 1
+        if index in layers:
+            _check(query, dropout_p)
+            if not output.requires_grad:
+                output.requires_grad_()
+            mask = _causal(query, key) if is_causal else attn_mask
+            recording.layers[index] = _layer((query, key, value, output), mask, keywords.get("scale"))
+        return output
+
+    return attend
+
+
+def _check(query: Tensor, dropout: float) -> None:
+    if query.ndim != 4:
+        raise InputError(
+            f"Expected attention over batch, heads, tokens and width but got {query.ndim} dimensions.",
+            next_step="let the model's adapter pass four-dimensional queries",
+        )
+    if dropout > 0:
+        raise InputError(
+            f"Expected attention without dropout in evaluation mode but got a rate of {dropout}.",
+            next_step="let the model's adapter pass dropout only while training",
+        )
+
+
+def _layer(
+    tensors: tuple[Tensor, Tensor, Tensor, Tensor], mask: Tensor | None, scale: float | None
+) -> AttentionLayer:
+    query, key, value, output = tensors
+    # Grouped queries: several heads share one key and value.
+    shared = query.shape[1] // key.shape[1]
+    if shared > 1:
+        key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
+    if mask is not None:
+        mask = mask.detach().view((1,) * (4 - mask.ndim) + tuple(mask.shape))
+    factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
+    return AttentionLayer(query.detach(), key.detach(), value.detach(), output, factor, mask)
+
+
+def _causal(query: Tensor, key: Tensor) -> Tensor:
+    return torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device).tril()

@@ -1,0 +1,218 @@
+"""Attention attribution, exact and batched: one forward for all specifications, one backward a scalar.
+
+For the self-attention maps A of the image tower and a class score y, with ∇A = ∂y/∂A::
+
+    GAA (Chefer, Gur, Wolf 2021; protocol Eq. 2)   Ā = E_heads[(∇A ⊙ A)⁺]
+    gradient of attention (protocol §2)            Ā = E_heads[(∇A)⁺]
+    R ← R + Ā·R over the explained layers, starting from the identity
+
+Only the CLS row of R is read, so it is built from the last explained layer to the first as a row vector,
+r ← r + r·Ā, starting from e_CLS. Pictures are independent: one backward of the sum serves the whole batch.
+
+Shapes: B pictures, F features, H heads, T tokens, h×w patch grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import Classifier, Explanation, Scalar, Specification
+from ..errors import InputError, WorkError
+from .attention import AttentionLayer, depth_of, frozen, record
+from .layers import resolve
+
+Objective = Callable[[Tensor, Scalar], Tensor]
+"""features B×F, scalar → B: the score of each picture that is explained."""
+
+_CLS = slice(0, 1)
+_CHUNK = 2**24
+"""Elements of attention maps that are handled at once."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How attention maps and their gradients become relevance."""
+
+    weight: Literal["gradient-attention", "gradient"] = "gradient-attention"
+    """What is averaged over heads: ∇A ⊙ A or ∇A."""
+    negative: Literal["drop", "keep"] = "drop"
+    """Whether negative values are set to 0 before the mean over heads. Where they are kept, the smallest
+    value of each map is subtracted at the end, for relevance is never negative."""
+    combine: Literal["rollout", "sum"] = "rollout"
+    """R ← R + Ā·R over the layers, or the plain sum of their Ā."""
+
+    def weigh(self, layer: AttentionLayer, gradient: Tensor, rows: slice) -> Tensor:
+        """Ā before the mean over heads, for these query rows: B×H×R×T."""
+        weighted = layer.gradient(gradient, rows)
+        if self.weight == "gradient-attention":
+            weighted.mul_(layer.probabilities(rows))
+        return weighted.clamp_(min=0) if self.negative == "drop" else weighted
+
+
+class _Blocks(NamedTuple):
+    """Explained layers, counted from 0, both included."""
+
+    first: int
+    last: int
+
+
+def explain(
+    classifier: Classifier,
+    images: Tensor,
+    specifications: Sequence[Specification],
+    objective: Objective,
+    rule: Rule,
+) -> Explanation:
+    """images B×3×S×S → logits B×C and for each specification relevance B×h×w, float32, ≥ 0.
+
+    Parameters are frozen and the classifier is in evaluation mode meanwhile; both are restored. Raises
+    ``InputError`` for layers that the model does not have, a model without ``scaled_dot_product_attention``
+    or without a CLS token before its patch tokens; ``WorkError`` where the relevance is not finite.
+    """
+    depth = depth_of(classifier, images)
+    blocks = [_blocks(one, depth, classifier) for one in specifications]
+    with torch.inference_mode(False), torch.enable_grad(), frozen(cast(nn.Module, classifier)):
+        with record(_union(blocks)) as recording:
+            features = classifier.features(images.detach())
+        if recording.depth != depth:
+            raise WorkError(f"Expected {depth} attention layers in every forward but saw {recording.depth}.")
+        logits = classifier.logits(features.detach()).detach()
+        passes = _passes(features.detach(), specifications, objective)
+        with torch.autocast(images.device.type, enabled=False):
+            rows: dict[tuple[Scalar, _Blocks], Tensor] = {}
+            for number, (direction, scalars) in enumerate(passes, start=1):
+                gradients = _backward(features, direction, recording.layers, keep=number < len(passes))
+                wanted = {
+                    one for one, spec in zip(blocks, specifications, strict=True) if spec.scalar in scalars
+                }
+                found = _walk(recording.layers, gradients, wanted, rule)
+                rows |= {(scalar, one): row for scalar in scalars for one, row in found.items()}
+    grid = classifier.model.patch_grid(images.shape[-2], images.shape[-1])
+    relevance = (rows[spec.scalar, one] for one, spec in zip(blocks, specifications, strict=True))
+    return Explanation(logits, tuple(_on_grid(row, grid, rule) for row in relevance))
+
+
+def class_score(classifier: Classifier, targets: Tensor) -> Objective:
+    """The objective of an explanation: each picture's score of its target class (targets B)."""
+
+    def objective(features: Tensor, scalar: Scalar) -> Tensor:
+        return of_class(classifier.score(features, scalar), targets)
+
+    return objective
+
+
+def of_class(scores: Tensor, targets: Tensor) -> Tensor:
+    """scores B×C, targets B → B. Raises ``InputError`` for a target that is no class."""
+    classes = scores.shape[-1]
+    if targets.numel() and (int(targets.min()) < 0 or int(targets.max()) >= classes):
+        raise InputError(f"Expected targets within 0..{classes - 1} but got {targets.tolist()}.")
+    return scores.gather(-1, targets.to(scores.device).long().unsqueeze(-1)).squeeze(-1)
+
+
+def _blocks(specification: Specification, depth: int, classifier: Classifier) -> _Blocks:
+    first, last = resolve(specification.layers, depth, classifier.family)
+    return _Blocks(first - 1, last - 1)
+
+
+def _union(blocks: Collection[_Blocks]) -> range:
+    """From the first to the last layer of any of them."""
+    return range(min(one.first for one in blocks), max(one.last for one in blocks) + 1)
+
+
+def _passes(
+    features: Tensor, specifications: Sequence[Specification], objective: Objective
+) -> list[tuple[Tensor, set[Scalar]]]:
+    """∂y/∂features of each scalar, B×F; scalars whose gradients are equal share one.
+
+    (The dot product and the native logit of a linear head do: they differ by the bias alone.)
+    """
+    passes: list[tuple[Tensor, set[Scalar]]] = []
+    for scalar in dict.fromkeys(one.scalar for one in specifications):
+        leaf = features.detach().requires_grad_()
+        (direction,) = torch.autograd.grad(objective(leaf, scalar).sum(), leaf)
+        same = next((scalars for known, scalars in passes if torch.equal(known, direction)), None)
+        if same is None:
+            passes.append((direction, {scalar}))
+        else:
+            same.add(scalar)
+    return passes
+
+
+def _backward(
+    features: Tensor, direction: Tensor, layers: Mapping[int, AttentionLayer], *, keep: bool
+) -> dict[int, Tensor]:
+    """∂y/∂o of every recorded layer in one backward."""
+    outputs = [layer.output for layer in layers.values()]
+    gradients = torch.autograd.grad(features, outputs, direction, retain_graph=keep, materialize_grads=True)
+    return dict(zip(layers, gradients, strict=True))
+
+
+def _walk(
+    layers: Mapping[int, AttentionLayer], gradients: Mapping[int, Tensor], wanted: set[_Blocks], rule: Rule
+) -> dict[_Blocks, Tensor]:
+    """CLS rows B×T; ranges that end at the same layer share their way down."""
+    found: dict[_Blocks, Tensor] = {}
+    for last in {one.last for one in wanted}:
+        firsts = {one.first for one in wanted if one.last == last}
+        row: Tensor | None = None
+        for index in range(last, min(firsts) - 1, -1):
+            row = _step(layers[index], gradients[index], row, rule)
+            if index in firsts:
+                found[_Blocks(index, last)] = row
+    return found
+
+
+def _step(layer: AttentionLayer, gradient: Tensor, row: Tensor | None, rule: Rule) -> Tensor:
+    """r + r·Ā, B×T; None stands for e_CLS, which reads the CLS row of Ā alone."""
+    if row is None:
+        start = torch.zeros(len(gradient), layer.key.shape[-2], device=gradient.device)
+        start[:, 0] = 1
+        return start + rule.weigh(layer, gradient, _CLS).mean(dim=1)[:, 0]
+    if rule.combine == "sum":
+        return row + rule.weigh(layer, gradient, _CLS).mean(dim=1)[:, 0]
+    if layer.query.shape[-2] != layer.key.shape[-2]:
+        raise InputError(
+            f"Expected self-attention in every explained layer but one maps {layer.key.shape[-2]} tokens "
+            f"to {layer.query.shape[-2]}.",
+            next_step="choose layers before or after it, for example --layers last",
+        )
+    parts = [
+        _through(rule.weigh(layer.of_pictures(part), gradient[part], slice(None)), row[part])
+        for part in _parts(layer)
+    ]
+    return row + torch.cat(parts)
+
+
+def _through(weighted: Tensor, row: Tensor) -> Tensor:
+    """r·E_heads[weighted], B×T; the mean over heads is taken of the product, which is smaller."""
+    return (row[:, None, None, :] @ weighted).mean(dim=1)[:, 0]
+
+
+def _parts(layer: AttentionLayer) -> Iterator[slice]:
+    """Parts of the batch whose attention maps are small enough to hold at once."""
+    pictures, heads, queries, _ = layer.query.shape
+    size = max(1, _CHUNK // (heads * queries * layer.key.shape[-2]))
+    return (slice(start, start + size) for start in range(0, pictures, size))
+
+
+def _on_grid(row: Tensor, grid: tuple[int, int], rule: Rule) -> Tensor:
+    height, width = grid
+    if row.shape[-1] <= height * width:
+        raise InputError(
+            f"Expected a CLS token and {height}×{width} patch tokens but got {row.shape[-1]} tokens.",
+            next_step="the model's patch_grid and its tokens do not fit, or it has no CLS token",
+        )
+    relevance = row[:, -height * width :].reshape(-1, height, width)
+    if not bool(relevance.isfinite().all()):
+        raise WorkError(
+            "Expected finite relevance but got infinite values or NaN.",
+            next_step="explain without mixed precision, and check the run's loss for NaN",
+        )
+    if rule.negative == "keep":
+        return relevance - relevance.amin(dim=(1, 2), keepdim=True)
+    return relevance

@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
 import torch
+from rationale_plugins.attributions.gaa import Gaa
+from rationale_plugins.models.open_clip import ClipViTB16, ClipViTB32
+from rationale_plugins.models.tiny_clip import TinyClip
 from torch import nn
 
 from rationale_cli.contracts import Specification, VisionLanguageModel
 from rationale_cli.toolkit.heads import TextClassifier, feature_width
 from rationale_cli.toolkit.heatmaps import evidence
-from rationale_plugins.attributions.gaa import Gaa
-from rationale_plugins.models.open_clip import ClipViTB16, ClipViTB32
-from rationale_plugins.models.tiny_clip import TinyClip
 
 MODELS: dict[str, tuple[type[nn.Module], int]] = {
     "tiny-clip": (TinyClip, 64),

@@ -234,10 +234,8 @@ def contract_faults(kind: str, plugin: type) -> list[str]:
     faults = [f"method {name!r} is missing" for name in methods if not callable(getattr(plugin, name, None))]
     faults += [f"class variable {name!r} is missing" for name in variables if not hasattr(plugin, name)]
     options = getattr(plugin, "Options", None)
-    if options is not None and not (
-        isinstance(options, type) and issubclass(options, contracts.PluginOptions)
-    ):
-        faults.append("'Options' is no subclass of PluginOptions")
+    if not (isinstance(options, type) and issubclass(options, contracts.PluginOptions)):
+        faults.append("'Options', a subclass of PluginOptions, is missing")
     return faults
 
 

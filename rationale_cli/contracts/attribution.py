@@ -41,11 +41,15 @@ class Attribution(Protocol):
     position or a wrong question would score.
     """
 
-    Options: ClassVar[type[PluginOptions]]
     needs: ClassVar[tuple[str, ...]]
     """Attributes that the classifier must have beyond the contract."""
     specified: ClassVar[bool]
     """Whether layers and scalar apply; where not, one default specification is passed."""
+
+    @property
+    def Options(self) -> type[PluginOptions]:  # noqa: N802
+        """The class of its options: a class nested in the plugin, or a class attribute."""
+        ...
 
     def explain(
         self,

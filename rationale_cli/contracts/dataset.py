@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from .options import PluginOptions
 from .sample import Sample, Task
@@ -27,7 +27,10 @@ class Split(Protocol):
 class Dataset(Protocol):
     """Annotated pictures in named splits. Constructed as ``cls(options)``."""
 
-    Options: ClassVar[type[PluginOptions]]
+    @property
+    def Options(self) -> type[PluginOptions]:  # noqa: N802
+        """The class of its options: a class nested in the plugin, or a class attribute."""
+        ...
 
     @property
     def task(self) -> Task:

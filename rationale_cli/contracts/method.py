@@ -51,9 +51,13 @@ class Method(Protocol):
     Optional: ``finish(fitted) -> None``, called after training and before saving.
     """
 
-    Options: ClassVar[type[PluginOptions]]
     needs: ClassVar[tuple[str, ...]]
     """Attributes that the model must have beyond the contract (capabilities)."""
+
+    @property
+    def Options(self) -> type[PluginOptions]:  # noqa: N802
+        """The class of its options: a class nested in the plugin, or a class attribute."""
+        ...
 
     def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
         """Set ``requires_grad`` and return classifier and step. The seed is already set."""

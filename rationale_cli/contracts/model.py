@@ -39,13 +39,17 @@ class VisionLanguageModel(Protocol):
     knowledge of the model.
     """
 
-    Options: ClassVar[type[PluginOptions]]
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]]
     """Defaults that suit this model, by method name: dotted recipe keys → values (may be empty).
 
     They stand between a method's own defaults and what the user passes; on the class, since options are
     settled before any weight is read.
     """
+
+    @property
+    def Options(self) -> type[PluginOptions]:  # noqa: N802
+        """The class of its options: a class nested in the plugin, or a class attribute."""
+        ...
 
     @property
     def preprocessing(self) -> Preprocessing:

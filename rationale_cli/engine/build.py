@@ -75,7 +75,8 @@ def accelerator(precision: str) -> Accelerator:
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision:
         AcceleratorState._reset_state()
     try:
-        return Accelerator(mixed_precision=precision)
+        # Without a device, Accelerate joins processes only when it is told to use the CPU.
+        return Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available())
     except ValueError as error:
         raise InputError(
             f"Expected a precision that this device computes in but got {precision!r}: {error}",

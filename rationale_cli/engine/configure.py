@@ -28,6 +28,7 @@ from ..recipe import (
     validated,
 )
 from ..registry import Registry
+from ..toolkit.layers import parse
 
 DEFAULTS = {
     "model": "rationale:tiny-clip",
@@ -132,6 +133,8 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     explain = _options(ExplainOptions, "explain", "section 'explain'", complete, problems)
     if problems or train is None or explain is None:
         raise InputError("\n".join(problems), next_step=_where_to_look(problems, names))
+    for layers in explain.layers:
+        parse(layers)
     _check_specified(complete, names["attribution"], classes["attribution"])
     return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 
-from ..contracts import Attribution, Specification
+from ..contracts import Attribution, Scalar, Specification
 from ..recipe import Draft, ExplainOptions, from_mapping
 from ..registry import Registry
 from ..runs.evidence import EvidenceSpec
@@ -18,7 +18,8 @@ from .build import Built
 from .configure import Chosen, configure
 from .infer import Estimator
 
-AUDIT_LAYERS, AUDIT_SCALARS = ("last", "all"), ("dot", "native")
+AUDIT_LAYERS: tuple[str, ...] = ("last", "all")
+AUDIT_SCALARS: tuple[Scalar, ...] = ("dot", "native")
 """The grid over which a robust difference must hold (protocol §7)."""
 
 CONTROLS = ("rationale:uniform", "rationale:center", "rationale:random-head", "rationale:wrong-class")

@@ -57,7 +57,9 @@ def outlines(mask: npt.NDArray[np.uint8]) -> list[list[list[float]]]:
     """S×S 0/1 mask → closed polygons (x, y) in pixels around its parts."""
     padded = np.pad(mask.astype(np.float32), 1)
     lines = contour_generator(z=padded).lines(0.5)
-    return [[[round(float(x) - 0.5, 1), round(float(y) - 0.5, 1)] for x, y in line] for line in lines]
+    return [
+        [[round(float(x) - 0.5, 1), round(float(y) - 0.5, 1)] for x, y in np.asarray(line)] for line in lines
+    ]
 
 
 def _thumbnail(pixels: Tensor) -> Image.Image:

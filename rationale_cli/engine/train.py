@@ -112,7 +112,7 @@ class _Loop:
         self.classifier.to(accelerator.device)
         step = cast(nn.Module, fitted.step).to(accelerator.device)
         self.cached = hasattr(step, "cached") and options.augment == "none"
-        module = cast(nn.Module, step.cached()) if self.cached else step
+        module: nn.Module = cast(Any, step).cached() if self.cached else step
         self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = _optimizer(self.parameters, options, lr)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
@@ -128,19 +128,13 @@ class _Loop:
         features = self._cache(progress) if self.cached else None
         self.module.train()
         journal = _Journal(self.places.log, start, self.accelerator.is_main_process)
-        saved = time.monotonic()
-        pause = _SAVE_SECONDS
+        saver = _Saver(self._save)
         with progress.task("training", self.plan.steps) as advance:
             advance(start, "")
             for step, (inputs, labels) in enumerate(self._inputs(start, features), start=start):
                 loss = self._step(step, inputs, labels)
-                remark = journal.record(step, self.plan, loss, self._rate(step))
-                advance(1, remark)
-                if time.monotonic() - saved > pause:
-                    before = time.monotonic()
-                    self._save(step + 1)
-                    saved = time.monotonic()
-                    pause = max(_SAVE_SECONDS, _SAVE_SHARE * (saved - before))
+                advance(1, journal.record(step, self.plan, loss, self._rate(step)))
+                saver.after(step + 1, epoch_ends=(step + 1) % self.plan.steps_per_epoch == 0)
         journal.close()
         self.accelerator.wait_for_everyone()
         seconds = time.perf_counter() - began
@@ -152,7 +146,8 @@ class _Loop:
             group["lr"] = self._rate(step)
         with self.accelerator.autocast():
             loss = self.module(inputs, labels)
-        value = float(loss.detach())
+        # The mean over the processes: all of them stop together where it is not finite.
+        value = float(self.accelerator.reduce(loss.detach(), "mean"))
         if not math.isfinite(value):
             raise WorkError(
                 f"Expected a finite loss but got {value} at step {step + 1} of {self.plan.steps} "
@@ -240,6 +235,24 @@ class _Loop:
         if self.accelerator.scaler is not None and state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         return int(state["step"])
+
+
+class _Saver:
+    """Saves at the end of an epoch and now and then between, at a twentieth of the time at most."""
+
+    def __init__(self, save: Callable[[int], None]) -> None:
+        self.save = save
+        self.saved = time.monotonic()
+        self.cost = 0.0
+
+    def after(self, step: int, *, epoch_ends: bool) -> None:
+        waited = time.monotonic() - self.saved
+        if waited < _SAVE_SHARE * self.cost or (waited < _SAVE_SECONDS and not epoch_ends):
+            return
+        before = time.monotonic()
+        self.save(step)
+        self.saved = time.monotonic()
+        self.cost = self.saved - before
 
 
 class _Journal:

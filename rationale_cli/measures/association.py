@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
+from .intervals import quantile
 from .results import Estimate, WithinClasses, defined
 
 Floats = npt.NDArray[np.float64]
@@ -66,7 +67,7 @@ def _odds_ratio(
         + np.sum(diagonal * cross + off * same) / (2 * same.sum() * cross.sum())
         + np.sum(off * cross) / (2 * cross.sum() ** 2)
     )
-    reach = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance)
+    reach = quantile(level) * np.sqrt(variance)
     return Estimate(float(value), float(value * np.exp(-reach)), float(value * np.exp(reach)), pictures)
 
 
@@ -75,4 +76,4 @@ def _test(rr: Floats, rw: Floats, wr: Floats, ww: Floats, total: Floats) -> floa
     excess = np.sum(rr - right * valid / total)
     # A class with an informative table has at least two pictures, so that total − 1 is not 0.
     variance = np.sum(right * (total - right) * valid * (total - valid) / (total**2 * (total - 1)))
-    return float(stats.chi2.sf(excess**2 / variance, df=1)) if variance > 0 else None
+    return float(special.chdtrc(1, excess**2 / variance)) if variance > 0 else None

@@ -114,15 +114,14 @@ def measured_interval(
     metric: str, counts: npt.NDArray[Any], samples: Floats, level: float = LEVEL
 ) -> Interval:
     """Interval of one measure from its replicates, by the rule of ``estimates``."""
-    hits_of = proportions(counts)
-    if metric in hits_of:
-        hits, n = hits_of[metric]
-        if hits in (0, n):
-            return wilson(hits, n, level)
     limits = percentile(samples, level)
-    if limits.low == limits.high:
-        return _lift_interval(counts, level) if metric == "lift" else UNDEFINED
-    return limits
+    still = limits.low == limits.high
+    if metric == "lift":
+        return _lift_interval(counts, level) if still else limits
+    if metric == "phi":
+        return UNDEFINED if still else limits
+    hits, n = proportions(counts)[metric]
+    return wilson(hits, n, level) if still or hits in (0, n) else limits
 
 
 def _lift_interval(counts: npt.NDArray[Any], level: float) -> Interval:

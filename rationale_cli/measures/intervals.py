@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from scipy import stats
+from scipy import special
 
 
 class Interval(NamedTuple):
@@ -29,7 +29,12 @@ UNDEFINED = Interval(math.nan, math.nan)
 
 def quantile(level: float) -> float:
     """Two-sided normal quantile: 1.96 for 0.95."""
-    return float(stats.norm.ppf((1 + level) / 2))
+    return float(special.ndtri((1 + level) / 2))
+
+
+def two_sided(z: float) -> float:
+    """Normal p value of a deviation of z standard errors, to either side."""
+    return float(2 * special.ndtr(-abs(z)))
 
 
 def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
@@ -57,8 +62,8 @@ def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Interval:
     if n == 0:
         return UNDEFINED
     tail = (1 - level) / 2
-    low = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
-    high = 1.0 if hits == n else float(stats.beta.isf(tail, hits + 1, n - hits))
+    low = 0.0 if hits == 0 else float(special.betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(special.betaincinv(hits + 1, n - hits, 1 - tail))
     return Interval(low, high)
 
 
@@ -99,7 +104,7 @@ def agresti_min(gained: int, lost: int, n: int, level: float = 0.95) -> Contrast
     reach = quantile(level) * math.sqrt((up + down) / size - centre**2) / math.sqrt(size)
     low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
     error = reach / quantile(level)
-    p = 1.0 if gained == lost else float(2 * stats.norm.sf(abs(centre) / error))
+    p = 1.0 if gained == lost else two_sided(centre / error)
     return Contrast((gained - lost) / n, low, high, p)
 
 
@@ -110,4 +115,4 @@ def _p_from(difference: float, low: float, high: float, level: float) -> float:
     facing = difference - low if difference > 0 else high - difference
     if difference == 0 or facing <= 0:
         return 1.0 if difference == 0 else 0.0
-    return float(2 * stats.norm.sf(quantile(level) * abs(difference) / facing))
+    return two_sided(quantile(level) * difference / facing)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 
 def holm(p_values: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -32,4 +32,4 @@ def mcnemar(gained: int, lost: int) -> float:
     >>> round(mcnemar(8, 1), 4), mcnemar(0, 0)
     (0.0391, 1.0)
     """
-    return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return min(1.0, 2 * float(special.bdtr(min(gained, lost), gained + lost, 0.5)))

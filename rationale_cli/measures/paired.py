@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from .bootstrap import LEVEL, Resampling, measured_interval, percentile, resample
-from .intervals import Contrast, Interval, agresti_min, mover, newcombe, quantile
+from .intervals import Contrast, Interval, agresti_min, mover, newcombe, quantile, two_sided
 from .multiple import mcnemar
 from .quadrants import CELLS, METRIC_INDEX, Codes, Flags, proportions, ratios
 
@@ -147,7 +146,7 @@ def p_value(samples: Floats, observed: float) -> float:
     tail = int(min(np.sum(known <= 0), np.sum(known >= 0)))
     p = min(1.0, 2 * (tail + 1) / (len(known) + 1))
     spread = float(known.std())
-    return p if tail or spread == 0 else min(p, float(2 * stats.norm.sf(abs(observed) / spread)))
+    return p if tail or spread == 0 else min(p, two_sided(observed / spread))
 
 
 def _closed_form(
@@ -163,8 +162,8 @@ def _closed_form(
     hits, n = zip(*(proportions(one)[metric] for one in counts), strict=True)
     if min(n) == 0:
         return None
-    if metric == "V":
-        valid = [np.isin(one, (0, 2)) for one in codes]
+    if metric == "V" and np.array_equal(codes[0] < 4, codes[1] < 4):
+        valid = [(one % 2 == 0) & (one < 4) for one in codes]
         gained, lost = int(np.sum(valid[0] & ~valid[1])), int(np.sum(~valid[0] & valid[1]))
         return None if gained and lost else agresti_min(gained, lost, n[0], level)
     if all(0 < h < m for h, m in zip(hits, n, strict=True)):

@@ -17,6 +17,9 @@ QUALITIES = ("accuracy", "V", "PT", "IR", "lift")
 METRICS = (*QUALITIES, "phi")
 """Every measure of a run."""
 
+WITNESSES = ("object", "background", "box", "exact")
+"""Altered pictures: object alone, background alone, background with the box removed, exact background."""
+
 Verdict = Literal[
     "robust", "estimator-dependent", "not audited", "significant", "not significant", "undefined"
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from .association import within_classes
 from .bootstrap import LEVEL, Resampling, estimates
@@ -104,5 +104,5 @@ def _mean(values: Array) -> Estimate:
     centre = float(values.mean())
     if n == 1:
         return Estimate(centre, None, None, 1)
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    reach = float(special.stdtrit(n - 1, (1 + LEVEL) / 2)) * float(values.std(ddof=1)) / math.sqrt(n)
     return Estimate(centre, centre - reach, centre + reach, n)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from .quadrants import CELLS, METRIC_INDEX, Codes, ratios
 from .results import QUALITIES
@@ -77,8 +77,10 @@ def combine(numbers: Sequence[float], influence: Floats, level: float = 0.95) ->
         return Combined(mean, sd, mean, mean, 1.0 if mean == 0 else math.nan)
     weight = of_seeds**2 / max(k - 1, 1) + of_pictures**2 / max(n - 1, 1)
     freedom = (of_seeds + of_pictures) ** 2 / weight
-    reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return Combined(mean, sd, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, freedom)))
+    reach = float(special.stdtrit(freedom, (1 + level) / 2)) * error
+    return Combined(
+        mean, sd, mean - reach, mean + reach, float(2 * special.stdtr(freedom, -abs(mean) / error))
+    )
 
 
 def _safe(numerator: float, denominator: float) -> float:

@@ -67,7 +67,7 @@ def judge(
     controls that are not there.
     """
     if math.isnan(p_holm):
-        return "undefined", ("one of the two has no such value: its denominator is empty",)
+        return "undefined", ("one of the two has no such value, or too few pictures in its denominator",)
     if p_holm >= ALPHA:
         return "not significant", ()
     failures = [_grid_failure(point) for point in grid if not point.agrees]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
-from ..measures.results import WITNESSES, Difference, Estimate, RunScore, ScoreTable, Verdict
-from .numbers import MINUS, interval, number, probability, threshold, unit_of
+from ..measures.results import WITNESSES, ClassScore, Difference, Estimate, RunScore, ScoreTable, Verdict
+from .numbers import UNDEFINED, interval, number, probability, threshold, unit_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Row:
     run: str
     note: str
     cells: tuple[Cell, ...]
+
+
+class ClassLine(NamedTuple):
+    """One class: pictures, and accuracy, V, PT and IR of each run."""
+
+    name: str
+    n: int
+    runs: tuple[tuple[str, ...], ...]
 
 
 def columns(table: ScoreTable) -> tuple[Column, ...]:
@@ -124,7 +133,10 @@ def chance_rows(table: ScoreTable) -> list[tuple[str, list[tuple[str, str]]]]:
     controls = dict.fromkeys(name for row in table.rows for name in row.chance)
     result: list[tuple[str, list[tuple[str, str]]]] = []
     for row in table.rows:
-        sources: Sequence[Mapping[str, Estimate]] = [row.metrics, *(row.chance.get(name, {}) for name in controls)]
+        sources: Sequence[Mapping[str, Estimate]] = [
+            row.metrics,
+            *(row.chance.get(name, {}) for name in controls),
+        ]
         cells = [
             (number(one.value), interval(one.low, one.high)) if one else ("", "")
             for metric in ("V", "PT", "IR")
@@ -132,6 +144,24 @@ def chance_rows(table: ScoreTable) -> list[tuple[str, list[tuple[str, str]]]]:
         ]
         result.append((row.run, cells))
     return result
+
+
+def class_lines(table: ScoreTable) -> tuple[ClassLine, ...]:
+    """Every class that occurs."""
+    found = [{one.label: one for one in row.classes} for row in table.rows]
+    empty = (UNDEFINED,) * 4
+    return tuple(
+        ClassLine(
+            one.name,
+            sum(astuple(one.counts)),
+            tuple(_class_values(run[label]) if label in run else empty for run in found),
+        )
+        for label, one in found[0].items()
+    )
+
+
+def _class_values(one: ClassScore) -> tuple[str, ...]:
+    return tuple(number(value) for value in (one.accuracy, one.V, one.PT, one.IR))
 
 
 def shares(row: RunScore) -> list[tuple[str, int, str]]:
@@ -152,7 +182,7 @@ def heading(table: ScoreTable, *, with_dataset: bool, with_specification: bool) 
 def describe(table: ScoreTable) -> str:
     """What the table rests on, in a line."""
     rows_n = {row.n for row in table.rows}
-    n = str(rows_n.pop()) if len(rows_n) == 1 else f"{min(rows_n)}{MINUS}{max(rows_n)}"
+    n = str(rows_n.pop()) if len(rows_n) == 1 else f"{min(rows_n)}–{max(rows_n)}"
     target = "the annotated class" if table.target == "label" else "the predicted class"
     mass = "min–max normalised" if table.rma == "normalised" else "raw"
     return (

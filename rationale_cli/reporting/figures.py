@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from ..measures.results import WITNESSES, Estimate, ScoreTable, Sweep
+from ..measures.results import WITNESSES, Estimate, ScoreTable
+from ..measures.sweep import RunSweep, Sweep
 from . import ink
+from .numbers import scaled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 420
+WIDTH = 380
 """CSS pixels: a figure fills a phone and stands beside others on a desk."""
 
+FEW = 10
+"""Pictures with valid evidence below which IR is not drawn: it would show chance only."""
+
 CURVE_MARGINS = ink.Margins(left=50, top=30, right=14, bottom=42)
+CURVE_SPAN = (CURVE_MARGINS.left / WIDTH, 1 - CURVE_MARGINS.right / WIDTH)
+"""Where τ = 0 and τ = 1 are, as shares of a curve's width: what moves the line."""
 TITLES = {
     "accuracy": "Accuracy",
     "V": "V: valid evidence",
@@ -62,12 +68,11 @@ def threshold_curve(
                 ls=ink.REFERENCE_DASHES[position],
             )
         for row in sweep.rows:
-            band, place = row.metrics[metric], series[row.run]
-            shade = {"color": ink.colour(place), "alpha": 0.13, "linewidth": 0}
-            axes.fill_between(sweep.thresholds, _percent(band.low), _percent(band.high), **shade)
-            axes.plot(
-                sweep.thresholds, _percent(band.value), color=ink.colour(place), ls=ink.dash(place), zorder=3
-            )
+            band, place, until = row.metrics[metric], series[row.run], _supported(row, metric)
+            low, value, high = (_percent(values[:until]) for values in (band.low, band.value, band.high))
+            taus, shade = sweep.thresholds[:until], ink.colour(place)
+            axes.fill_between(taus, low, high, color=shade, alpha=0.13, linewidth=0)
+            axes.plot(taus, value, color=shade, ls=ink.dash(place), zorder=3)
         axes.axvline(at, color=ink.ACCENT, lw=1.6, gid="live-tau", zorder=4)
         axes.set_title(TITLES[metric])
         axes.set_xlabel("threshold τ")
@@ -92,7 +97,7 @@ def witness(table: ScoreTable, series: Series) -> Markup | None:
         (kind, {row.run: row.witness[kind].accuracy for row in table.rows if kind in row.witness})
         for kind in kinds
     ]
-    gap = 1.3
+    gap = 0.9
 
     def draw(axes: Axes) -> None:
         top = 0.0
@@ -117,6 +122,13 @@ def witness(table: ScoreTable, series: Series) -> Markup | None:
     return ink.render(draw, (WIDTH, 80 + 13 * rows), f"{label} by {table.specification}", _WIDE_LABELS)
 
 
+def _supported(row: RunSweep, metric: str) -> int:
+    """Thresholds at which the measure rests on at least ``FEW`` pictures; only IR's denominator shrinks."""
+    if metric != "IR":
+        return len(row.RR)
+    return sum(right + wrong >= FEW for right, wrong in zip(row.RR, row.WR, strict=True))
+
+
 class Point(NamedTuple):
     """An estimate of one run at one place of the horizontal axis."""
 
@@ -126,7 +138,7 @@ class Point(NamedTuple):
 
 
 def across(
-    title: str, places: Sequence[str], points: Sequence[Point], series: Series, chance: float | None
+    title: str, places: Sequence[str], points: Sequence[Point], series: Series, chance: float | None = None
 ) -> Markup:
     """Estimates of every run over named places (splits, tertiles), joined by lines."""
     runs = list(dict.fromkeys(point.run for point in points))
@@ -165,6 +177,27 @@ def across(
     return ink.render(draw, (WIDTH, 270), f"{title} over {', '.join(places)}, by run", CURVE_MARGINS)
 
 
+def sprite(runs: int, references: int) -> Markup:
+    """The keys of runs (line and marker) and of reference lines, for ``<use href="#run-0">`` in legends."""
+    symbols = []
+    for place in range(runs):
+        style = {"color": ink.colour(place), "ls": ink.dash(place), "marker": ink.marker(place), "ms": 6}
+        symbols.append(_symbol(f"run-{place}", lw=2.2, markevery=[1], **style))
+    for place in range(references):
+        symbols.append(_symbol(f"reference-{place}", lw=1.4, color=ink.MUTED, ls=ink.REFERENCE_DASHES[place]))
+    return Markup("<svg hidden>{}</svg>").format(Markup().join(symbols))
+
+
+def _symbol(name: str, **style: Any) -> Markup:
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1, 2], [0, 0, 0], **style)
+        axes.set_axis_off()
+
+    drawn = ink.render(draw, (24, 12), f"key {name}", ink.Margins(2, 1, 2, 1))
+    inner = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
+    return Markup('<symbol id="{}" viewBox="0 0 24 12">{}</symbol>').format(name, inner)
+
+
 _WIDE_LABELS = ink.Margins(left=128, top=30, right=14, bottom=42)
 
 
@@ -177,4 +210,4 @@ def _dot(axes: Axes, estimate: Estimate, y: float, place: int) -> None:
 
 
 def _percent(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else 100 * value for value in values]
+    return [scaled(value) for value in values]

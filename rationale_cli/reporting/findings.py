@@ -126,9 +126,11 @@ def _witness(pair: Comparison, row: RunScore, kind: str) -> Sentence:
     if _moved(one, +1):
         says = "the model uses the background" if uses_background(pair, row) else "still not above guessing"
         leak = " (a filled mask keeps the outline, so shape may add to this)" if kind == "background" else ""
-        return Sentence(f"Accuracy on {ALONE[kind]} rose: {_size(one)}; {chance}. So {says}{leak}.", one.verdict)
-    power = f" A rise of {number(one.detectable)} points would have been found with 80 % power." if one.detectable else ""
-    return Sentence(f"Accuracy on {ALONE[kind]} did not rise: {_size(one)}; {chance}.{power}", one.verdict)
+        return Sentence(
+            f"Accuracy on {ALONE[kind]} rose: {_size(one)}; {chance}. So {says}{leak}.", one.verdict
+        )
+    how = "fell" if one.significant else "did not rise significantly"
+    return Sentence(f"Accuracy on {ALONE[kind]} {how}: {_size(one)}; {chance}.", one.verdict)
 
 
 def _shifted(shift: Shift) -> Sentence:

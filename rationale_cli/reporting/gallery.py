@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 from ..measures.curves import THRESHOLDS
-from ..runs.evidence import NO_ANNOTATION, OK, EvidenceSet, EvidenceTable
+from ..runs.evidence import NO_ANNOTATION, EvidenceSet, EvidenceTable
 from ..runs.folder import Run
 
 PICTURES = 40
@@ -33,6 +33,20 @@ _CELLS = 576
 
 
 @dataclass(frozen=True)
+class Basis:
+    """What the report is about: decides the quadrants that the sample is spread over."""
+
+    specification: str
+    threshold: float
+    rma: str
+    """``normalised`` or ``raw``."""
+
+    def mass(self, table: EvidenceTable) -> npt.NDArray[np.float64]:
+        """RMA of the kind that the report uses."""
+        return table.rma if self.rma == "normalised" else table.rma_raw
+
+
+@dataclass(frozen=True)
 class _Item:
     id: str
     label: int
@@ -40,26 +54,24 @@ class _Item:
     outline: Sequence[Sequence[tuple[float, float]]]
 
 
-def gallery(
-    runs: Sequence[Run], split: str, specification: str, threshold: float, rma: str
-) -> dict[str, Any] | None:
+def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any] | None:
     """A sample of one split's pictures as plain JSON values, or None where no run has a gallery.
 
-    ``specification`` and ``threshold`` decide the quadrants over which the sample is spread: each
-    quadrant of each run has its share. ``rma`` names the column of the evidence table.
+    ``runs`` by their names in the table. Each quadrant of each run has its share of the sample.
     """
-    size, items = _items(runs, split)
-    evidence = {run.name: run.evidence(split) for run in runs}
-    ordered = _spread(list(items), [sets[specification].table for sets in evidence.values()], threshold, rma)
-    pictures, chosen = _embedded(items, ordered)
-    if not chosen:
+    size, items = _items(list(runs.values()), split)
+    evidence = {name: run.evidence(split) for name, run in runs.items()}
+    tables = [sets[basis.specification].table for sets in evidence.values()]
+    pictures = _embedded(items, _spread(list(items), tables, basis))
+    if not pictures:
         return None
+    ids = [one["id"] for one in pictures]
     names = dict.fromkeys(name for sets in evidence.values() for name in sets)
     return {
         "size": size,
         "items": pictures,
-        "sets": sorted(names, key=lambda name: name != specification),
-        "runs": [_run(name, sets, specification, chosen, rma) for name, sets in evidence.items()],
+        "sets": sorted(names, key=lambda name: name != basis.specification),
+        "runs": [_run(name, sets, ids, basis) for name, sets in evidence.items()],
     }
 
 
@@ -86,7 +98,7 @@ def _items(runs: Sequence[Run], split: str) -> tuple[int, dict[str, _Item]]:
     return size, found
 
 
-def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], threshold: float, rma: str) -> list[str]:
+def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], basis: Basis) -> list[str]:
     """Put ids in an order whose every beginning holds all quadrants of all runs about equally."""
     queues: dict[tuple[int, int], list[str]] = {}
     for number, table in enumerate(tables):
@@ -95,15 +107,15 @@ def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], threshold: floa
             row = rows.get(identifier)
             if row is not None and table.status[row] != NO_ANNOTATION:
                 right = table.prediction[row] == table.label[row]
-                valid = getattr(table, rma)[row] >= threshold
+                valid = basis.mass(table)[row] >= basis.threshold
                 queues.setdefault((number, 2 * int(right) + int(valid)), []).append(identifier)
     turns = zip_longest(*queues.values())
     ordered = [identifier for turn in turns for identifier in turn if identifier is not None]
     return list(dict.fromkeys([*ordered, *ids]))
 
 
-def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Pictures as data URIs until the sample is full, in the order of their classes."""
+def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> list[dict[str, Any]]:
+    """Pictures with their JPEG data until the sample is full."""
     room = _KILOBYTES * 1024
     taken: list[dict[str, Any]] = []
     for identifier in order[:PICTURES]:
@@ -114,8 +126,7 @@ def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> tuple[list[di
             break
         outline = [[[round(x, 1), round(y, 1)] for x, y in line] for line in item.outline]
         taken.append({"id": item.id, "label": item.label, "image": data, "outline": outline})
-    taken.sort(key=lambda one: (one["label"], one["id"]))
-    return taken, [one["id"] for one in taken]
+    return taken
 
 
 def _jpeg(file: Path) -> str:
@@ -134,30 +145,29 @@ def _jpeg(file: Path) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _run(
-    name: str, sets: Mapping[str, EvidenceSet], specification: str, ids: Sequence[str], rma: str
-) -> dict[str, Any]:
-    table = sets[specification].table
+def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: Basis) -> dict[str, Any]:
+    table = sets[basis.specification].table
     place = _rows(table)
     rows = [place.get(identifier, -1) for identifier in ids]
     return {
         "run": name,
         "prediction": [int(table.prediction[row]) if row >= 0 else -1 for row in rows],
         "confidence": [round(1000 * float(table.confidence[row])) if row >= 0 else None for row in rows],
-        "sets": {key: _set(one, ids, rma) for key, one in sets.items()},
+        "sets": {key: _set(one, ids, basis) for key, one in sets.items()},
     }
 
 
-def _set(one: EvidenceSet, ids: Sequence[str], rma: str) -> dict[str, Any]:
+def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
     place = _rows(one.table)
     rows = [place.get(identifier, -1) for identifier in ids]
     heatmaps = one.heatmaps()
     maps = [_bytes(np.asarray(heatmaps[max(row, 0)], np.float32)) for row in rows]
-    mass = [float(getattr(one.table, rma)[row]) if row >= 0 else float("nan") for row in rows]
+    mass = [float(basis.mass(one.table)[row]) if row >= 0 else float("nan") for row in rows]
     return {
         "grid": list(maps[0].shape),
         "maps": base64.b64encode(np.stack(maps).tobytes()).decode("ascii"),
         "rma": [None if np.isnan(value) else round(1000 * value) for value in mass],
+        "valid": [int(value >= basis.threshold) for value in mass],
         "level": [_level(value) for value in mass],
         "status": [int(one.table.status[row]) if row >= 0 else NO_ANNOTATION for row in rows],
     }

@@ -28,9 +28,7 @@ def pack(table: ScoreTable, sweep: Sweep, references: Mapping[str, Sequence[floa
     return {
         "tau": table.threshold,
         "rows": [_row(rows[row.run], pairs.get(row.run), fixed.get(row.run, {})) for row in table.rows],
-        "marks": {
-            name: [steps(value, PERCENT) for value in values] for name, values in references.items()
-        },
+        "marks": {name: [steps(value, PERCENT) for value in values] for name, values in references.items()},
     }
 
 
@@ -59,23 +57,19 @@ def fixed_significance(table: ScoreTable, sweep: Sweep) -> dict[str, dict[str, l
 
 
 def flips(comparison: Comparison, sweep: Sweep) -> list[str]:
-    """Measures whose difference from the baseline turns its sign, or gains or loses its significance,
-    inside τ ∈ [0.4, 0.6], each as a sentence.
+    """Conclusions that do not hold over τ ∈ [0.4, 0.6]: differences from the baseline that are significant
+    at some of these thresholds and not at others, or with either sign; each as a sentence.
     """
     pair = next((one for one in sweep.comparisons if one.run == comparison.run), None)
     inside = [at for at, tau in enumerate(sweep.thresholds) if 0.4 - 1e-9 <= tau <= 0.6 + 1e-9]
     said = []
     for metric, band in pair.metrics.items() if pair else ():
-        sizes = [band.difference[at] for at in inside]
-        marks = {band.significant[at] for at in inside}
-        known = [size for size in sizes if size is not None]
-        if known and min(known) < 0 < max(known):
-            turn = "turns its sign"
-        elif len(marks) == 2:
-            turn = "is significant at some thresholds and not at others"
-        else:
+        concluded = [band.difference[at] or 0.0 for at in inside if band.significant[at]]
+        if not concluded or (len(concluded) == len(inside) and min(concluded) * max(concluded) > 0):
             continue
-        said.append(f"{metric} of {comparison.run} against {comparison.baseline} {turn} inside τ 0.40–0.60.")
+        turns = min(concluded) < 0 < max(concluded)
+        how = "turns its sign" if turns else f"is significant at {len(concluded)} of {len(inside)} thresholds"
+        said.append(f"{metric} of {comparison.run} against {comparison.baseline} {how} inside τ 0.40–0.60.")
     return said
 
 

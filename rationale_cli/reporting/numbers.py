@@ -6,6 +6,7 @@ written from the same ones. What is undefined is "–" and never 0.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 MINUS, UNDEFINED = "−", "–"
@@ -25,6 +26,15 @@ RATIO = Unit(1.0, 2)
 def unit_of(metric: str) -> Unit:
     """Lift, phi and odds ratios are plain numbers; every other measure is a share."""
     return RATIO if metric in {"lift", "phi"} else PERCENT
+
+
+def scaled(value: float | None, unit: Unit = PERCENT) -> float:
+    """A value in its unit for drawing: NaN where undefined.
+
+    >>> scaled(0.25), scaled(1.5, RATIO), scaled(None)
+    (25.0, 1.5, nan)
+    """
+    return math.nan if value is None else value * unit.factor
 
 
 def steps(value: float | None, unit: Unit) -> int | None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..measures.results import Comparison, Difference, GridPoint
 from . import ink
-from .numbers import PERCENT, unit_of
+from .numbers import PERCENT, scaled, unit_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,25 +48,19 @@ def specification_curve(comparison: Comparison, metric: str, where: str) -> Mark
 
 
 def _draw_points(axes: Axes, points: Sequence[GridPoint], difference: Difference) -> None:
-    factor = unit_of(difference.metric).factor
+    unit = unit_of(difference.metric)
     axes.axhline(0, color=ink.INK, linewidth=1)
     if difference.difference is not None:
-        axes.axhline(factor * difference.difference, color=ink.ACCENT, linewidth=1.2, linestyle=(0, (4, 3)))
-    for place, point in enumerate(points):
-        shade = ink.INK if point.agrees else ink.MUTED
-        if point.low is not None and point.high is not None:
-            axes.vlines(place, factor * point.low, factor * point.high, color=shade, linewidth=1.3)
-        axes.plot(
-            [place],
-            [factor * (point.difference or 0.0)],
-            "o",
-            ms=5,
-            color=shade,
-            markerfacecolor=shade if point.agrees else ink.PAPER,
+        axes.axhline(unit.factor * difference.difference, color=ink.ACCENT, linewidth=1.2, linestyle=(0, (4, 3)))
+    for agrees, shade, inside in ((True, ink.INK, ink.INK), (False, ink.MUTED, ink.PAPER)):
+        places = [place for place, point in enumerate(points) if point.agrees is agrees]
+        low, high, value = (
+            [scaled(getattr(points[place], limit), unit) for place in places]
+            for limit in ("low", "high", "difference")
         )
-    axes.set_title(
-        f"{difference.metric}: {'points' if unit_of(difference.metric) is PERCENT else 'difference'}"
-    )
+        axes.vlines(places, low, high, color=shade, linewidth=1.4)
+        axes.plot(places, value, "o", ms=5, color=shade, markerfacecolor=inside)
+    axes.set_title(f"{difference.metric}: difference{' in points' if unit is PERCENT else ''}")
     axes.set_xlim(-0.8, len(points) - 0.2)
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
@@ -74,17 +68,18 @@ def _draw_points(axes: Axes, points: Sequence[GridPoint], difference: Difference
 
 
 def _draw_choices(axes: Axes, points: Sequence[GridPoint]) -> None:
-    rows = _choices(points)
-    strip = axes.inset_axes((0, -0.72, 1, 0.66), sharex=axes)
-    for height, row in enumerate(reversed(rows)):
-        places = [place for place, made in enumerate(row.made) if made]
-        strip.plot(range(len(points)), [height] * len(points), ".", color=ink.GRID, ms=4)
-        strip.plot(places, [height] * len(places), "s", color=ink.INK, ms=4.2)
-    strip.set_yticks(range(len(rows)), [row.label for row in reversed(rows)], fontsize=10)
+    rows = _choices(points)[::-1]
+    strip = axes.inset_axes((0, -0.72, 1, 0.66))
+    cells = [(place, height, made) for height, row in enumerate(rows) for place, made in enumerate(row.made)]
+    for wanted, style in ((False, {"marker": ".", "color": ink.GRID}), (True, {"marker": "s", "color": ink.INK})):
+        chosen = [(place, height) for place, height, made in cells if made is wanted]
+        strip.plot(*zip(*chosen, strict=True), linestyle="", ms=4.2, **style)
+    strip.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=10)
+    strip.set_xticks([])
+    strip.set_xlim(axes.get_xlim())
     strip.set_ylim(-0.6, len(rows) - 0.4)
     strip.grid(visible=False)
-    for spine in strip.spines.values():
-        spine.set_visible(False)
+    strip.spines[:].set_visible(False)
 
 
 def _choices(points: Sequence[GridPoint]) -> list[_Choice]:

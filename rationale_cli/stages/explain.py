@@ -166,7 +166,7 @@ def _kept(folder: Path, specs: Mapping[str, EvidenceSpec], ids: Sequence[str]) -
             continue
         there = EvidenceSet.open(folder / name)
         wanted = [identifier for identifier in ids if identifier not in there.spec.skipped]
-        other = replace(there.spec, skipped=()) != spec
+        other = replace(there.spec, skipped=()).to_yaml() != spec.to_yaml()
         if other or [str(one) for one in there.table.id] != wanted:
             what = "settings" if other else "pictures"
             raise InputError(

@@ -193,7 +193,7 @@ def test_a_requirement_of_the_wrong_version_is_missing():
         ("fake_plugins:Missing", "AttributeError"),
         ("fake_plugins:value", "Expected a class .* but got 3"),
         ("fake_plugins:NoBuild", "method 'build' is missing"),
-        ("fake_plugins:LooseOptions", "'Options' is no subclass of PluginOptions"),
+        ("fake_plugins:LooseOptions", "'Options', a subclass of PluginOptions, is missing"),
     ],
 )
 def test_a_target_that_is_no_plugin_is_told_when_it_is_used(target, told):

@@ -26,6 +26,7 @@ class _Drawn:
 
     needs: ClassVar[tuple[str, ...]] = ()
     specified: ClassVar[bool] = False
+    control: ClassVar[bool] = True
 
     def explain(
         self,
@@ -118,6 +119,7 @@ class RandomHead:
     Options = RandomOptions
     needs: ClassVar[tuple[str, ...]] = ()
     specified: ClassVar[bool] = True
+    control: ClassVar[bool] = True
 
     def __init__(self, options: RandomOptions) -> None:
         self._seed = options.seed
@@ -159,6 +161,7 @@ class WrongClass:
     Options = RandomOptions
     needs: ClassVar[tuple[str, ...]] = ()
     specified: ClassVar[bool] = True
+    control: ClassVar[bool] = True
 
     def __init__(self, options: RandomOptions) -> None:
         self._seed = options.seed

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, cast
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
 
 from rationale_cli.contracts import Fitted, MethodOptions, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, prompt_tokens, train_only
@@ -26,6 +28,8 @@ class Flcp:
         """Learning rate of both towers."""
         temperature: float = 0.07
         """Divides the cosine similarities of the loss; the classifier's own scale is not trained."""
+        gather: bool = True
+        """Take negatives from all processes: the loss is that of one process at the same global batch."""
 
     needs: ClassVar[tuple[str, ...]] = ()
 
@@ -37,7 +41,7 @@ class Flcp:
         trained = (*model.parameters_of("embed_images"), *model.parameters_of("embed_texts"))
         train_only(model, trained)
         classifier = TextClassifier(model, class_embeddings(model, task))
-        return Fitted(classifier, _Step(classifier, task, self.options.temperature))
+        return Fitted(classifier, _Step(classifier, task, self.options))
 
     def finish(self, fitted: Fitted) -> None:
         """Encode the class prompts with the tuned text tower."""
@@ -49,11 +53,11 @@ class Flcp:
 class _Step(nn.Module):
     """Symmetric InfoNCE of a batch of pictures and their classes' first prompts."""
 
-    def __init__(self, classifier: TextClassifier, task: Task, temperature: float) -> None:
+    def __init__(self, classifier: TextClassifier, task: Task, options: Flcp.Options) -> None:
         super().__init__()
         self.classifier = classifier
         self.task = task
-        self.temperature = temperature
+        self.options = options
         self._tokens = prompt_tokens(classifier.model, task)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -63,6 +67,15 @@ class _Step(nn.Module):
         tokens = {name: rows.to(labels.device)[present] for name, rows in self._tokens.items()}
         texts = F.normalize(model.embed_texts(tokens), dim=-1)[position]
         pictures = F.normalize(model.embed_images(images), dim=-1)
-        similarity = pictures @ texts.T / self.temperature
-        pairs = torch.arange(len(labels), device=labels.device)
+        if self.options.gather and dist.is_initialized():
+            # Every process computes the whole loss; averaged gradients are then those of one process.
+            pictures, texts = _gathered(pictures), _gathered(texts)
+        similarity = pictures @ texts.T / self.options.temperature
+        pairs = torch.arange(len(pictures), device=labels.device)
         return (F.cross_entropy(similarity, pairs) + F.cross_entropy(similarity.T, pairs)) / 2
+
+
+def _gathered(rows: Tensor) -> Tensor:
+    """Rows of all processes, with gradients to each."""
+    parts: tuple[Tensor, ...] = all_gather(rows)  # type: ignore[no-untyped-call]
+    return torch.cat(parts)

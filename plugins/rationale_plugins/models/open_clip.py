@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import open_clip
 import torch
+import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
@@ -34,7 +35,7 @@ class OpenClip(nn.Module):
     standard deviation.
     """
 
-    recommended: Mapping[str, Mapping[str, Any]] = {}
+    recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, clip: open_clip.CLIP) -> None:
         super().__init__()
@@ -64,9 +65,9 @@ class OpenClip(nn.Module):
 
     def image_features(self, images: Tensor) -> Tensor:
         """B×3×S×S → B×D, the projected CLS token, not normalised."""
-        if not _reads_cls_alone(self.clip.visual):
-            return torch.as_tensor(self.clip.encode_image(images))
-        return _encode_cls(self.clip.visual, images)
+        if _is_plain(self.clip.visual):
+            return _encode(self.clip.visual, images)
+        return torch.as_tensor(self.clip.encode_image(images))
 
     def embed_images(self, images: Tensor) -> Tensor:
         """B×3×S×S → B×D; the same as ``image_features``."""
@@ -161,31 +162,53 @@ def _tokenizer() -> SimpleTokenizer:
     return SimpleTokenizer()
 
 
-def _reads_cls_alone(visual: VisionTransformer) -> bool:
-    """Whether the features are the last block's CLS token and nothing else, by the plain block."""
+def _is_plain(visual: VisionTransformer) -> bool:
+    """Whether the tower is CLIP's own: plain blocks, and features that are the last CLS token projected."""
     return (
         visual.pool_type == "tok"
         and visual.attn_pool is None
         and visual.proj is not None
         and not visual.output_tokens
-        and visual.transformer.batch_first
         and not visual.transformer.grad_checkpointing
-        and type(visual.transformer.resblocks[-1]) is ResidualAttentionBlock
+        and all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
     )
 
 
-def _encode_cls(visual: VisionTransformer, images: Tensor) -> Tensor:
-    """The same as ``visual(images)``, the last block computed for the CLS token alone.
+def _encode(visual: VisionTransformer, images: Tensor) -> Tensor:
+    """The same as ``visual(images)`` for a plain tower, B×3×S×S → B×D, in less time.
 
-    Its other tokens are read by nothing. That saves most of a block in every forward, and in an
-    explanation of the last layer all of its backward but one row.
+    In the last block only the CLS token is computed, for the others are read by nothing. That saves most
+    of a block in every forward and in the backward of an explanation.
     """
     tokens = visual._embeds(images)
     *blocks, last = visual.transformer.resblocks
     for block in blocks:
-        tokens = block(tokens)
-    normed = last.ln_1(tokens)
-    cls = tokens[:, :1] + last.ls_1(last.attention(normed[:, :1], normed, normed))
-    cls = cls + last.ls_2(last.mlp(last.ln_2(cls)))
-    pooled, _ = visual._pool(cls)
+        tokens = _run(block, tokens, slice(None))
+    pooled, _ = visual._pool(_run(last, tokens, slice(0, 1)))
     return torch.as_tensor(pooled @ visual.proj)
+
+
+def _run(block: ResidualAttentionBlock, tokens: Tensor, rows: slice) -> Tensor:
+    """A block's output for some of its tokens, B×T×W → B×R×W."""
+    normed = block.ln_1(tokens)
+    tokens = tokens[:, rows] + block.ls_1(_attend(block.attn, normed, rows))
+    return torch.as_tensor(tokens + block.ls_2(block.mlp(block.ln_2(tokens))))
+
+
+def _attend(attention: nn.MultiheadAttention, tokens: Tensor, rows: slice) -> Tensor:
+    """The same as ``attention(tokens[:, rows], tokens, tokens)``, B×T×W → B×R×W.
+
+    ``nn.MultiheadAttention`` wants tokens before pictures where gradients are asked for, and then computes
+    the projection in as many small products as there are tokens: half as fast, forward and backward.
+    """
+    width, weight, bias = attention.embed_dim, attention.in_proj_weight, attention.in_proj_bias
+    if rows == slice(None):
+        query, key, value = F.linear(tokens, weight, bias).chunk(3, dim=-1)
+    else:
+        query = F.linear(tokens[:, rows], weight[:width], bias[:width])
+        key, value = F.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+    query, key, value = (
+        part.view(*part.shape[:2], attention.num_heads, -1).transpose(1, 2) for part in (query, key, value)
+    )
+    mixed = F.scaled_dot_product_attention(query, key, value)
+    return torch.as_tensor(attention.out_proj(mixed.transpose(1, 2).flatten(2)))

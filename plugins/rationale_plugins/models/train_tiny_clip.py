@@ -176,6 +176,7 @@ def _rate(step: int, plan: Plan) -> float:
 
 
 import os
+
 SNAP: Path | None = Path(os.environ["SNAP"]) if "SNAP" in os.environ else None
 
 

@@ -183,6 +183,11 @@ def test_layers_in_a_recipe_do_not_stand_in_the_way_of_such_an_attribution(regis
     assert done.explain.layers == ("all",)
 
 
+def test_malformed_layers_are_refused_before_any_work(registry):
+    with pytest.raises(InputError, match="Expected layers as last, all, reference or a..b but got 'lats'"):
+        configure(draft("explain.layers=last,lats"), registry)
+
+
 def test_several_estimators_in_one_text(registry):
     done = configure(draft("explain.layers=last,all", "explain.scalar=dot,native"), registry)
     assert done.explain.layers == ("last", "all")

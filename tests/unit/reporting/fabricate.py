@@ -106,7 +106,7 @@ def _run(path, character, index, pictures, classes, witness) -> Run:
         path,
         {
             "model": {"use": "rationale:tiny-clip", "options": {}},
-            "method": {"use": f"rationale:{character.method}", "options": {"lr": 1e-4 * (1 + index)}},
+            "method": {"use": f"rationale:{character.method}", "options": {"lr": round(1e-4 * (1 + index), 6)}},
             "dataset": dataset,
             "attribution": {"use": "rationale:gaa", "options": {}},
             "train": train,
@@ -196,7 +196,7 @@ def _write(run, split, name, specified, columns, classes) -> None:
 def _gallery(folder: Path, shown: Pictures) -> None:
     folder.mkdir(parents=True)
     items = []
-    for index in range(0, min(len(shown.ids), 48 * 6), 6):
+    for index in range(0, min(len(shown.ids), 48 * 5), 5):
         mask = shown.masks[index]
         rows, columns = np.nonzero(mask)
         box = [int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())]

@@ -94,7 +94,7 @@ class Caltech12:
         return hashlib.sha256(repr((facts, self._edge)).encode()).hexdigest()[:16]
 
     def split(self, name: str) -> CaltechSplit:
-        """``test``: every fifth picture from the second on, in the order of all classes (the paper's rule)."""
+        """``test``: every fifth picture from the second on, in order of all classes (the paper's rule)."""
         if name not in self.splits:
             raise InputError(f"Expected one of {', '.join(self.splits)} but got {name!r}.")
         held_out = range(1, len(self._ids), 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import timm
 import torch
@@ -33,6 +33,12 @@ class DeitLit(nn.Module):
         root: Path | None = None
         """Folder with ``deit_tiny`` and ``deit_lit``; by default the variable DEIT_LIT_WEIGHTS."""
 
+    recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "ft": {"method.lr": 3e-5},
+        "flcp": {"method.lr": 3e-5},
+    }
+    """A tower of this size takes a larger rate than CLIP's."""
+
     def __init__(self, options: Options) -> None:
         super().__init__()
         root = _root(options.root)
@@ -55,11 +61,6 @@ class DeitLit(nn.Module):
     def logit_scale(self) -> Tensor:
         """20."""
         return self.scale
-
-    @property
-    def recommended(self) -> Mapping[str, Mapping[str, Any]]:
-        """A tower of this size takes a larger rate than CLIP's."""
-        return {"ft": {"method.lr": 3e-5}, "flcp": {"method.lr": 3e-5}}
 
     def patch_grid(self, height: int, width: int) -> tuple[int, int]:
         """Patches of 16 pixels."""

@@ -1,0 +1,37 @@
+"""The contract suites: what every plugin of its kind must do."""
+
+from rationale_template.attribution import Saliency
+from rationale_template.dataset import Stripes
+from rationale_template.method import BiasTuning
+from rationale_template.model import PocketVit
+
+from rationale_cli.testing import (
+    FakeModel,
+    ToyDataset,
+    check_attribution,
+    check_dataset,
+    check_method,
+    check_model,
+    fake_classifier,
+)
+
+
+def test_model() -> None:
+    """The model keeps its contract."""
+    check_model(PocketVit(PocketVit.Options()))
+
+
+def test_method() -> None:
+    """The method keeps its contract on the fake model."""
+    check_method(BiasTuning(BiasTuning.Options()), FakeModel(), ToyDataset().task)
+
+
+def test_attribution() -> None:
+    """The attribution keeps its contract for both kinds of classifier."""
+    check_attribution(Saliency(Saliency.Options()), fake_classifier("text"))
+    check_attribution(Saliency(Saliency.Options()), fake_classifier("linear"))
+
+
+def test_dataset() -> None:
+    """The dataset keeps its contract."""
+    check_dataset(Stripes(Stripes.Options()))

@@ -1,0 +1,97 @@
+"""Report: run folders → one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..contracts import Progress, Silent
+from ..measures.curves import THRESHOLDS, threshold_counts
+from ..measures.quadrants import ratios
+from ..reporting.gallery import Basis, gallery
+from ..reporting.manifest import facts
+from ..reporting.page import Part, page
+from ..runs.atomic import write_text
+from ..runs.folder import Run
+from .comparable import Mismatch
+from .score import ScoreRequest, curves, prepare, score
+from .shifts import Group
+
+FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """Which runs to report, and where to."""
+
+    runs: tuple[Run, ...]
+    output: Path | None = None
+    """None: ``report.html`` inside the folder of a single run, beside the folders of several."""
+    threshold: float = 0.5
+    baseline: str | None = None
+    mismatch: Mismatch = "refuse"
+    """See ``ScoreRequest``."""
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """Where the report is."""
+
+    path: Path
+    size: int
+    """Bytes."""
+
+
+def run(request: ReportRequest, progress: Progress | None = None) -> ReportResult:
+    """Score the runs at every threshold and write the report.
+
+    Raises what ``stages.score.prepare`` does, and ``InputError`` for a gallery that cannot be read.
+    """
+    progress = progress or Silent()
+    prepared = prepare(
+        ScoreRequest(
+            request.runs,
+            thresholds=(request.threshold,),
+            baseline=request.baseline,
+            mismatch=request.mismatch,
+        ),
+        progress,
+    )
+    result = score(prepared, progress)
+    sweeps = curves(prepared, progress)
+    by_name = _by_name(request.runs)
+    parts = []
+    with progress.task("drawing", len(sweeps) + 1) as advance:
+        for table, sweep, group in zip(result.tables, sweeps, prepared.groups, strict=True):
+            members = {row.run: by_name[row.run] for row in table.rows}
+            basis = Basis(table.specification, table.threshold, table.rma)
+            shown = gallery(members, table.split, basis)
+            parts.append(Part(table, sweep, _references(group), shown, group.spec.classnames))
+            advance(1, table.split)
+        made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        html = page(result, parts, [facts(one) for one in request.runs], made)
+        advance(1, "page")
+    path = request.output or _default(request.runs)
+    write_text(path, html)
+    return ReportResult(path, len(html.encode("utf-8")))
+
+
+def _default(runs: Sequence[Run]) -> Path:
+    folder = runs[0].path if len(runs) == 1 else runs[0].path.parent
+    return folder / FILE
+
+
+def _by_name(runs: Sequence[Run]) -> dict[str, Run]:
+    return {str(one.path): one for one in runs} | {one.name: one for one in runs}
+
+
+def _references(group: Group) -> Mapping[str, Sequence[float]]:
+    """Valid evidence of controls that see the picture only, so that they are the same for every run."""
+    controls = group.measured[0].controls
+    return {
+        name: ratios(threshold_counts(controls[name], THRESHOLDS)).V.tolist()
+        for name in ("uniform", "center")
+        if name in controls
+    }

@@ -1,0 +1,150 @@
+"""The contract suite of attributions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..contracts import Attribution, Classifier, Explanation, Specification
+from ..toolkit.attention import record
+from .demands import close, demand, evaluation, pictures
+from .options import check_plugin
+
+_SPECIFICATIONS = (
+    Specification("last", "dot"),
+    Specification("all", "native"),
+    Specification("last", "native"),
+)
+
+
+def check_attribution(attribution: Attribution, classifier: Classifier, batch: int = 3) -> None:
+    """Check an attribution on a classifier: shapes, independence of the batch, and what it leaves behind.
+
+    Relevance is finite and ≥ 0, the same twice, of each picture alone; several specifications share one
+    forward and give what each gives alone; parameters, training mode and torch are as they were.
+    """
+    check_plugin("attribution", type(attribution))
+    lacking = [need for need in attribution.needs if not hasattr(classifier, need)]
+    demand(not lacking, f"this suite needs a classifier with {lacking}: give it one")
+    specifications = _SPECIFICATIONS if attribution.specified else (Specification(),)
+    images = pictures(classifier.model, batch)
+    with torch.no_grad(), evaluation(cast(nn.Module, classifier)):
+        logits = classifier(images)
+    targets = torch.arange(batch, device=images.device) % logits.shape[-1]
+    check = _Suite(attribution, classifier, images, targets, specifications)
+    check.left_alone()
+    check.shapes(logits)
+    check.independence()
+    check.sharing()
+
+
+class _Suite:
+    def __init__(
+        self,
+        attribution: Attribution,
+        classifier: Classifier,
+        images: Tensor,
+        targets: Tensor,
+        specifications: Sequence[Specification],
+    ) -> None:
+        self.attribution, self.classifier = attribution, classifier
+        self.images, self.targets, self.specifications = images, targets, specifications
+
+    def explained(
+        self, chosen: Sequence[int] | None = None, specifications: Sequence[Specification] | None = None
+    ) -> Explanation:
+        images, targets = self.images, self.targets
+        if chosen is not None:
+            images, targets = images[list(chosen)], targets[list(chosen)]
+        return self.attribution.explain(
+            self.classifier, images, targets, specifications or self.specifications
+        )
+
+    def left_alone(self) -> None:
+        """In both modes and with every second parameter frozen, so that a change of either shows."""
+        module = cast(nn.Module, self.classifier)
+        wanted = {name: one.requires_grad for name, one in module.named_parameters()}
+        function = F.scaled_dot_product_attention
+        try:
+            for training in (True, False):
+                module.train(training)
+                for index, parameter in enumerate(module.parameters()):
+                    parameter.requires_grad_(index % 2 == 0)
+                before = _state(module)
+                self.explained()
+                demand(
+                    _state(module) == before,
+                    "requires_grad, training mode and .grad must be as before when explain returns",
+                )
+                demand(
+                    F.scaled_dot_product_attention is function and torch.is_grad_enabled(),
+                    "torch itself must be as before when explain returns",
+                )
+        finally:
+            for name, parameter in module.named_parameters():
+                parameter.requires_grad_(wanted[name])
+            module.eval()
+
+    def shapes(self, logits: Tensor) -> None:
+        explanation = self.explained()
+        demand(
+            explanation.logits is None or close(explanation.logits, logits),
+            "logits of an explanation must be the classifier's, in evaluation mode",
+        )
+        demand(
+            len(explanation.relevance) == len(self.specifications),
+            "there must be one relevance for each specification",
+        )
+        size = self.images.shape[-1]
+        expected = (len(self.images), *self.classifier.model.patch_grid(size, size))
+        for relevance in explanation.relevance:
+            demand(
+                tuple(relevance.shape) == expected and relevance.dtype == torch.float32,
+                f"relevance must be {expected} float32 but is {tuple(relevance.shape)} {relevance.dtype}",
+            )
+            demand(bool(relevance.isfinite().all()), "relevance must be finite")
+            demand(bool((relevance >= 0).all()), "relevance must not be negative")
+            demand(not relevance.requires_grad, "relevance must be outside of autograd's graph")
+
+    def independence(self) -> None:
+        whole, again = self.explained(), self.explained()
+        order = list(range(len(self.images)))
+        backwards, alone = self.explained(order[::-1]), self.explained(order[:1])
+        for index in range(len(self.specifications)):
+            demand(
+                torch.equal(whole.relevance[index], again.relevance[index]),
+                "the same pictures must give the same relevance twice",
+            )
+            demand(
+                close(backwards.relevance[index].flip(0), whole.relevance[index])
+                and close(alone.relevance[index], whole.relevance[index][:1]),
+                "relevance of a picture must not depend on its place or its neighbours in the batch",
+            )
+
+    def sharing(self) -> None:
+        with torch.no_grad(), record(range(0)) as plain:
+            self.classifier(self.images)
+        with record(range(0)) as recording:
+            whole = self.explained()
+        demand(
+            recording.depth <= plain.depth,
+            f"all specifications must share one forward: {recording.depth} attention layers ran "
+            f"where a forward has {plain.depth}",
+        )
+        for index, specification in enumerate(self.specifications):
+            single = self.explained(specifications=[specification])
+            demand(
+                close(single.relevance[0], whole.relevance[index]),
+                f"{specification} must give the same alone as among others",
+            )
+
+
+def _state(module: nn.Module) -> list[tuple[object, ...]]:
+    parameters: list[tuple[object, ...]] = [
+        (name, one.requires_grad, one.grad is None) for name, one in module.named_parameters()
+    ]
+    return parameters + [(name, part.training) for name, part in module.named_modules()]

@@ -1,0 +1,111 @@
+"""The contract suites over every registered plugin: built-in ones, and whatever is installed beside them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+
+from rationale_cli.registry import Registry, missing_requirements
+from rationale_cli.testing import (
+    FakeModel,
+    ToyDataset,
+    check_attribution,
+    check_dataset,
+    check_method,
+    check_model,
+    check_plugin,
+    fake_classifier,
+)
+
+REGISTRY = Registry.discover()
+FULL_SIZE = {"rationale:clip-vit-b-16", "rationale:clip-vit-b-32"}
+SMALL = {
+    "rationale:scenes": {"size": 32, "train_size": 14, "test_size": 13},
+}
+
+
+def every(kind):
+    return [
+        pytest.param(one.qualified, marks=[pytest.mark.slow] if one.qualified in FULL_SIZE else [])
+        for one in REGISTRY.entries(kind)
+    ]
+
+
+def loaded(kind, name):
+    missing = missing_requirements(REGISTRY.find(kind, name).entry)
+    if missing:
+        pytest.skip(f"{name} needs {missing}")
+    return REGISTRY.load(kind, name)
+
+
+def built(kind, name, **settings):
+    plugin = loaded(kind, name)
+    required = {key for key, field in plugin.Options.model_fields.items() if field.is_required()}
+    if required - settings.keys():
+        pytest.skip(f"{name} cannot be built without {sorted(required)}")
+    return plugin(plugin.Options(**settings))
+
+
+def test_no_plugin_is_broken():
+    assert REGISTRY.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(one.kind, one.qualified) for one in REGISTRY.plugins],
+    ids=lambda value: value.replace(":", "-"),
+)
+def test_class_and_options(kind, name):
+    check_plugin(kind, loaded(kind, name))
+
+
+@pytest.mark.parametrize("name", every("model"))
+def test_models(name):
+    plugin = loaded("model", name)
+    settings = {"weights": "none"} if "weights" in plugin.Options.model_fields else {}
+    torch.manual_seed(0)
+    check_model(built("model", name, **settings))
+
+
+@pytest.mark.parametrize("name", every("method"))
+def test_methods(name):
+    method, model = built("method", name), FakeModel()
+    lacking = [need for need in method.needs if not hasattr(model, need)]
+    if lacking:
+        pytest.skip(f"{name} needs a model with {lacking}")
+    check_method(method, model, ToyDataset().task)
+
+
+@pytest.mark.parametrize("family", ["text", "linear"])
+@pytest.mark.parametrize("name", every("attribution"))
+def test_attributions(name, family):
+    attribution, classifier = built("attribution", name), fake_classifier(family)
+    lacking = [need for need in attribution.needs if not hasattr(classifier, need)]
+    if lacking:
+        pytest.skip(f"{name} needs a classifier with {lacking}")
+    check_attribution(attribution, classifier)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """A folder of pictures as a dataset may read it: split, class, picture and mask."""
+    for split in ("train", "test"):
+        for label, name in enumerate(("cat", "dog")):
+            folder = tmp_path / split / name
+            folder.mkdir(parents=True)
+            for index in range(3):
+                shade = 60 * label + 20 * index
+                Image.new("RGB", (40, 30), (shade, 90, 120)).save(folder / f"{index}.png")
+                mask = Image.new("L", (40, 30))
+                mask.paste(255, (5, 5, 25, 20))
+                mask.save(folder / f"{index}_mask.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", every("dataset"))
+def test_datasets(name, photographs):
+    settings = dict(SMALL.get(name, {}))
+    if "root" in loaded("dataset", name).Options.model_fields:
+        settings["root"] = photographs
+    check_dataset(built("dataset", name, **settings))

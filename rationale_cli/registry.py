@@ -146,7 +146,7 @@ class Registry:
 
     def entries(self, kind: str) -> list[Registered]:
         """Usable plugins of one kind (``model``, ``method`` …) in order of name."""
-        return sorted((one for one in self.plugins if one.kind == kind), key=lambda one: one.name)
+        return sorted((one for one in self.plugins if one.kind == kind), key=lambda one: (one.name, one.qualified))
 
     def problems(self) -> list[str]:
         """What is wrong with broken plugins, one line each."""

@@ -67,4 +67,4 @@ def _top(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(prog_name="rationale")

@@ -15,9 +15,9 @@ Kind = Literal["model", "method", "attribution", "dataset", "recipe", "section"]
 
 
 def command(
-    kind: Annotated[Kind, typer.Argument(help="model, method, attribution, dataset, recipe or section.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What it is.")],
     name: Annotated[
-        str, typer.Argument(help="Its name, as `rationale list` shows it; section: train, explain.")
+        str, typer.Argument(metavar="NAME", help="Its name in `rationale list`; train or explain.")
     ],
     as_json: Json = False,
 ) -> None:
@@ -32,7 +32,11 @@ def command(
     from . import screen
 
     facts = (
-        _recipe(name) if kind == "recipe" else _section(name) if kind == "section" else _plugin(kind, name)
+        _recipe(name)
+        if kind == "recipe"
+        else _section(name)
+        if kind == "section"
+        else plugin_facts(kind, name)
     )
     if as_json:
         screen.print_json(facts)
@@ -40,7 +44,8 @@ def command(
         _show(facts)
 
 
-def _plugin(kind: str, name: str) -> dict[str, Any]:
+def plugin_facts(kind: str, name: str) -> dict[str, Any]:
+    """What there is to tell of a plugin; raises ``PluginError`` where it cannot be loaded."""
     import inspect
 
     from . import screen

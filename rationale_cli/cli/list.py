@@ -20,7 +20,7 @@ _PLUGIN_KINDS = {"models": "model", "methods": "method", "attributions": "attrib
 def command(
     what: Annotated[
         Kinds | None,
-        typer.Argument(help="One kind only: models, methods, attributions, datasets, recipes or runs."),
+        typer.Argument(metavar="[KIND]", help="Show one kind only."),
     ] = None,
     plugins: Annotated[
         bool,

@@ -1,8 +1,100 @@
-"""Placeholder until the command stands."""
+"""``rationale report``."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
 
-def command() -> None:
-    """Not there yet."""
-    raise NotImplementedError
+import typer
+
+from . import options as given
+
+
+def command(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN…]",
+            show_default="the latest",
+            help="Runs to report, by name or path; with several, each is compared with the baseline.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            show_default="report.html in the run's folder, or in the runs folder for several",
+            help="Where the report goes.",
+            rich_help_panel=given.OUTPUT,
+        ),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            metavar="TAU",
+            help="Evidence is valid when the relevant mass reaches it; the report's slider starts there.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = 0.5,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            show_default="the zero-shot run of the same model",
+            help="Run that the others are compared with.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    specification: Annotated[
+        str | None,
+        typer.Option(
+            "--spec",
+            metavar="NAME",
+            show_default="gaa-last-dot",
+            help="Evidence to report: attribution-layers-scalar, or a control such as center.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch",
+            help="Compare runs that differ in estimator, preprocessing or pictures all the same, with a "
+            "warning, on the pictures that all have.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = False,
+    runs_dir: given.RunsDir = given.RUNS,
+    as_json: given.Json = False,
+) -> None:
+    """Write one self-contained HTML file: findings, tables, curves with a live threshold, audit, gallery.
+
+    Examples:
+
+      rationale report
+
+      rationale report zs ft --baseline zs -o report.html
+    """
+    from ..runs.folder import Run, latest
+    from ..stages.report import ReportRequest
+    from ..stages.report import run as report
+    from .screen import TerminalProgress, console, print_json
+
+    named = [*(runs or []), *([baseline] if baseline else [])]
+    found = [Run.open(name, runs_dir) for name in named] or [latest(runs_dir)]
+    request = ReportRequest(
+        runs=tuple({run.path.resolve(): run for run in found}.values()),
+        output=output,
+        threshold=threshold,
+        baseline=None if baseline is None else Path(baseline).name,
+        specification=specification,
+        mismatch="allow" if allow_mismatch else "refuse",
+    )
+    result = report(request, TerminalProgress())
+    if as_json:
+        names = [run.name for run in request.runs]
+        print_json({"report": str(result.path), "bytes": result.size, "runs": names})
+        return
+    console().print(f"Report: {result.path}", markup=False)

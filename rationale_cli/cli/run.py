@@ -86,7 +86,7 @@ def _show(result: GridResult, output: Path, as_json: bool) -> None:
 
     progress = TerminalProgress()
     scores = score(ScoreRequest(result.runs, mismatch="separate"), progress)
-    path = report(ReportRequest(result.runs, output), progress).path
+    path = report(ReportRequest(result.runs, output, mismatch="separate"), progress).path
     if as_json:
         from ..measures.results import to_json
 

@@ -227,4 +227,4 @@ def _where_to_look(problems: list[str], names: Mapping[str, str]) -> str:
         return "--data needs a dataset that reads a folder, for example --dataset folder"
     if section in NOUNS:
         return f"`rationale info {section} {names[section]}` shows its options"
-    return f"`rationale info recipe {section}` shows its options"
+    return f"`rationale info section {section}` shows its options"

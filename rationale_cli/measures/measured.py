@@ -47,7 +47,7 @@ class Measured:
     grid: Mapping[tuple[str, str], Estimator] = field(default_factory=dict)
     """The same attribution by (layers, scalar), the main estimator among them."""
     controls: Mapping[str, Outcomes] = field(default_factory=dict)
-    """By bare name; ``uniform`` is always there where anything is annotated."""
+    """By bare name; ``uniform`` is always there; none where nothing is annotated."""
     witness: Mapping[str, Witness] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
     skipped: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
@@ -148,27 +148,7 @@ def across(
             axes.axhline(100 * chance, color=ink.ACCENT, lw=1.4, ls=(0, (4, 3)))
         for position, run in enumerate(runs):
             dodge = 0.07 * (position - (len(runs) - 1) / 2)
-            chosen = [point for point in points if point.run == run and point.estimate.value is not None]
-            xs = [point.place + dodge for point in chosen]
-            ys = _percent([point.estimate.value for point in chosen])
-            style = {"color": ink.colour(series[run]), "zorder": 3}
-            axes.vlines(
-                xs,
-                _percent([point.estimate.low for point in chosen]),
-                _percent([point.estimate.high for point in chosen]),
-                linewidth=1.4,
-                **style,
-            )
-            axes.plot(
-                xs,
-                ys,
-                marker=ink.marker(series[run]),
-                ms=5,
-                lw=1.1,
-                ls=ink.dash(series[run]),
-                alpha=0.9,
-                **style,
-            )
+            _joined(axes, [point for point in points if point.run == run], dodge, series[run])
         axes.set_title(title)
         axes.set_xticks(range(len(places)), places)
         axes.set_xlim(-0.5, len(places) - 0.5)
@@ -177,25 +157,15 @@ def across(
     return ink.render(draw, (WIDTH, 270), f"{title} over {', '.join(places)}, by run", CURVE_MARGINS)
 
 
-def sprite(runs: int, references: int) -> Markup:
-    """The keys of runs (line and marker) and of reference lines, for ``<use href="#run-0">`` in legends."""
-    symbols = []
-    for place in range(runs):
-        style = {"color": ink.colour(place), "ls": ink.dash(place), "marker": ink.marker(place), "ms": 6}
-        symbols.append(_symbol(f"run-{place}", lw=2.2, markevery=[1], **style))
-    for place in range(references):
-        symbols.append(_symbol(f"reference-{place}", lw=1.4, color=ink.MUTED, ls=ink.REFERENCE_DASHES[place]))
-    return Markup("<svg hidden>{}</svg>").format(Markup().join(symbols))
-
-
-def _symbol(name: str, **style: Any) -> Markup:
-    def draw(axes: Axes) -> None:
-        axes.plot([0, 1, 2], [0, 0, 0], **style)
-        axes.set_axis_off()
-
-    drawn = ink.render(draw, (24, 12), f"key {name}", ink.Margins(2, 1, 2, 1))
-    inner = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")]
-    return Markup('<symbol id="{}" viewBox="0 0 24 12">{}</symbol>').format(name, inner)
+def _joined(axes: Axes, points: Sequence[Point], dodge: float, place: int) -> None:
+    known = [point for point in points if point.estimate.value is not None]
+    xs = [point.place + dodge for point in known]
+    value, low, high = (
+        _percent([getattr(point.estimate, part) for point in known]) for part in ("value", "low", "high")
+    )
+    shade = ink.colour(place)
+    axes.vlines(xs, low, high, linewidth=1.4, color=shade, zorder=3)
+    axes.plot(xs, value, marker=ink.marker(place), ms=5, lw=1.1, ls=ink.dash(place), color=shade, zorder=3)
 
 
 _WIDE_LABELS = ink.Margins(left=128, top=30, right=14, bottom=42)

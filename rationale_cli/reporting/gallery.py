@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -174,7 +174,7 @@ def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
 
 
 def _level(mass: float) -> int:
-    """Position of the highest threshold that a picture's mass reaches: valid up to there; −1 without evidence."""
+    """The highest threshold that a picture's mass reaches, by position: valid up to there; −1 for none."""
     return int(np.searchsorted(THRESHOLDS, mass, side="right")) - 1 if not np.isnan(mass) else -1
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..measures.multiple import holm
-from ..measures.results import Comparison, ScoreTable
+from ..measures.results import Comparison, RunScore, ScoreTable
 from ..measures.sweep import ComparisonSweep, RunSweep, Sweep
 from ..measures.verdict import ALPHA
 from .numbers import PERCENT, steps, unit_of
@@ -20,14 +20,20 @@ from .numbers import PERCENT, steps, unit_of
 def pack(table: ScoreTable, sweep: Sweep, references: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     """One table at each threshold as plain JSON values, rows in the order of ``table.rows``.
 
+    At the table's own threshold the numbers are the table's, which rests on more replicates.
     ``references`` are shares of valid evidence of controls at each threshold.
     """
     rows = {row.run: row for row in sweep.rows}
     pairs = {pair.run: pair for pair in sweep.comparisons}
+    compared = {pair.run: pair for pair in table.comparisons}
     fixed = fixed_significance(table, sweep)
+    packed = [_row(rows[row.run], pairs.get(row.run), fixed.get(row.run, {})) for row in table.rows]
+    for at in (at for at, tau in enumerate(sweep.thresholds) if abs(tau - table.threshold) < 1e-9):
+        for line, row in zip(packed, table.rows, strict=True):
+            _settle(line, at, row, compared.get(row.run))
     return {
         "tau": table.threshold,
-        "rows": [_row(rows[row.run], pairs.get(row.run), fixed.get(row.run, {})) for row in table.rows],
+        "rows": packed,
         "marks": {name: [steps(value, PERCENT) for value in values] for name, values in references.items()},
     }
 
@@ -86,17 +92,29 @@ def _row(row: RunSweep, pair: ComparisonSweep | None, fixed: Mapping[str, Sequen
         for metric, band in pair.metrics.items()
     }
     marks = {metric: band.significant for metric, band in pair.metrics.items()} | dict(fixed)
-    packed["significant"] = {metric: _bits(values) for metric, values in marks.items()}
+    packed["significant"] = {metric: [int(mark) for mark in values] for metric, values in marks.items()}
     return packed
+
+
+def _settle(packed: dict[str, Any], at: int, row: RunScore, pair: Comparison | None) -> None:
+    """Put a table's own numbers at its threshold's place."""
+    for metric, one in row.metrics.items():
+        if metric in packed:
+            _put(packed[metric], at, (one.value, one.low, one.high), metric)
+    for metric, found in pair.differences.items() if pair else ():
+        if metric in packed["difference"]:
+            _put(packed["difference"][metric], at, (found.difference, found.low, found.high), metric)
+        packed["significant"][metric][at] = int(found.significant)
+
+
+def _put(series: Sequence[list[int | None]], at: int, values: Sequence[float | None], metric: str) -> None:
+    for one, value in zip(series, values, strict=True):
+        one[at] = steps(value, unit_of(metric))
 
 
 def _steps(values: Sequence[float | None], metric: str) -> list[int | None]:
     unit = unit_of(metric)
     return [steps(value, unit) for value in values]
-
-
-def _bits(marks: Sequence[bool]) -> str:
-    return "".join("1" if mark else "0" for mark in marks)
 
 
 def _p(value: float | None) -> float:

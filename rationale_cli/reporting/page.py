@@ -3,71 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import __version__
-from ..measures.results import Difference, RunScore, ScoreResult, ScoreTable
-from ..measures.sweep import Sweep
+from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
-from .cells import ClassLine, Column, Row
 from .findings import Findings, findings
+from .legend import sprite
 from .manifest import Facts, differing
-from .specification import specification_curve
-
-AUDITED = ("PT", "V", "IR")
-"""Measures whose specification curves are drawn."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One table of the score and what belongs to it."""
-
-    table: ScoreTable
-    sweep: Sweep
-    references: Mapping[str, Sequence[float]]
-    """Share of valid evidence of each control at each threshold of the sweep."""
-    gallery: Mapping[str, Any] | None
-    classnames: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """One difference under every estimator, threshold and control."""
-
-    run: str
-    baseline: str
-    differences: tuple[Difference, ...]
-    drawings: tuple[Markup, ...]
-    missing: tuple[str, ...]
-    remedy: str | None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """What the page shows of one table."""
-
-    number: int
-    heading: str
-    description: str
-    table: ScoreTable
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    curves: tuple[Markup, ...]
-    references: tuple[str, ...]
-    """Names of the reference curves."""
-    flips: tuple[str, ...]
-    witness: Markup | None
-    strata: tuple[Markup, ...]
-    shares: tuple[tuple[RunScore, list[tuple[str, int, str]]], ...]
-    audits: tuple[Audit, ...]
-    controls: tuple[str, ...]
-    chance: list[tuple[str, list[tuple[str, str]]]]
-    classes: tuple[ClassLine, ...]
+from .panels import Part, panel
 
 
 def page(result: ScoreResult, parts: Sequence[Part], facts: Sequence[Facts], made: str) -> str:
@@ -82,9 +30,9 @@ def page(result: ScoreResult, parts: Sequence[Part], facts: Sequence[Facts], mad
             version=__version__,
             made=made,
             series=series,
-            sprite=figures.sprite(len(series), max((len(part.references) for part in parts), default=0)),
+            sprite=sprite(len(series), max((len(part.references) for part in parts), default=0)),
             findings=_all_findings(result, tables),
-            panels=[_panel(number, parts, series) for number in range(len(parts))],
+            panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),
             result=result,
@@ -107,70 +55,6 @@ def _all_findings(result: ScoreResult, tables: Sequence[ScoreTable]) -> list[tup
     for table in tables:
         first.setdefault((table.dataset, table.fingerprint, table.specification, table.rows[0].run), table)
     return [(table, findings(result, table)) for table in first.values()]
-
-
-def _panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
-    part, tables = parts[number], [one.table for one in parts]
-    table, sweep = part.table, part.sweep
-    lines = [figures.Line(name, values) for name, values in part.references.items()]
-    heading = cells.heading(
-        table,
-        with_dataset=len({one.dataset for one in tables}) > 1,
-        with_specification=len({one.specification for one in tables}) > 1,
-    )
-    return Panel(
-        number=number,
-        heading=heading,
-        description=cells.describe(table),
-        table=table,
-        columns=cells.columns(table),
-        rows=cells.rows(table),
-        curves=tuple(
-            figures.threshold_curve(sweep, metric, series, lines if metric == "V" else (), table.threshold)
-            for metric in ("PT", "V", "IR")
-        ),
-        references=tuple(part.references),
-        flips=tuple(said for pair in table.comparisons for said in live.flips(pair, sweep)),
-        witness=figures.witness(table, series),
-        strata=_strata(table, series),
-        shares=tuple((row, cells.shares(row)) for row in table.rows),
-        audits=tuple(_audits(table, heading)),
-        controls=tuple(dict.fromkeys(name for row in table.rows for name in row.chance)),
-        chance=cells.chance_rows(table),
-        classes=cells.class_lines(table),
-    )
-
-
-def _audits(table: ScoreTable, heading: str) -> list[Audit]:
-    audits = []
-    for pair in table.comparisons:
-        drawings = [specification_curve(pair, metric, heading) for metric in AUDITED]
-        audited = tuple(pair.differences[metric] for metric in AUDITED if metric in pair.differences)
-        shown = tuple(one for one in drawings if one is not None)
-        audits.append(Audit(pair.run, pair.baseline, audited, shown, pair.missing, pair.remedy))
-    return audits
-
-
-def _strata(table: ScoreTable, series: figures.Series) -> tuple[Markup, ...]:
-    names = [stratum.name for stratum in table.rows[0].strata]
-    if not names:
-        return ()
-    return tuple(
-        figures.across(
-            f"{metric} by mask area, split {table.split}",
-            [
-                f"{one.name}\n{100 * one.area_low:.0f}–{100 * one.area_high:.0f} %"
-                for one in table.rows[0].strata
-            ],
-            [
-                figures.Point(row.run, place, stratum.metrics[metric])
-                for row in table.rows
-                for place, stratum in enumerate(row.strata)
-            ],
-            series,
-        )
-        for metric in ("PT", "V")
-    )
 
 
 def _overview(tables: Sequence[ScoreTable], series: figures.Series) -> list[Markup]:

@@ -14,8 +14,8 @@ from .numbers import PERCENT, scaled, unit_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARGINS = ink.Margins(left=92, top=30, right=12, bottom=124)
-_SIZE = (420, 330)
+_MARGINS = ink.Margins(left=94, top=30, right=10, bottom=126)
+_SIZE = (380, 320)
 
 
 class _Choice(NamedTuple):
@@ -51,7 +51,9 @@ def _draw_points(axes: Axes, points: Sequence[GridPoint], difference: Difference
     unit = unit_of(difference.metric)
     axes.axhline(0, color=ink.INK, linewidth=1)
     if difference.difference is not None:
-        axes.axhline(unit.factor * difference.difference, color=ink.ACCENT, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.axhline(
+            unit.factor * difference.difference, color=ink.ACCENT, linewidth=1.2, linestyle=(0, (4, 3))
+        )
     for agrees, shade, inside in ((True, ink.INK, ink.INK), (False, ink.MUTED, ink.PAPER)):
         places = [place for place, point in enumerate(points) if point.agrees is agrees]
         low, high, value = (
@@ -71,15 +73,15 @@ def _draw_choices(axes: Axes, points: Sequence[GridPoint]) -> None:
     rows = _choices(points)[::-1]
     strip = axes.inset_axes((0, -0.72, 1, 0.66))
     cells = [(place, height, made) for height, row in enumerate(rows) for place, made in enumerate(row.made)]
-    for wanted, style in ((False, {"marker": ".", "color": ink.GRID}), (True, {"marker": "s", "color": ink.INK})):
+    for wanted, sign, shade in ((False, ".", ink.GRID), (True, "s", ink.INK)):
         chosen = [(place, height) for place, height, made in cells if made is wanted]
-        strip.plot(*zip(*chosen, strict=True), linestyle="", ms=4.2, **style)
-    strip.set_yticks(range(len(rows)), [row.label for row in rows], fontsize=10)
-    strip.set_xticks([])
-    strip.set_xlim(axes.get_xlim())
+        strip.plot(*zip(*chosen, strict=True), sign, color=shade, ms=4.2)
+    left, right = axes.get_xlim()
+    for height, row in enumerate(rows):
+        strip.text(left, height, f"{row.label}  ", ha="right", va="center", fontsize=10.5, color=ink.MUTED)
+    strip.set_xlim(left, right)
     strip.set_ylim(-0.6, len(rows) - 0.4)
-    strip.grid(visible=False)
-    strip.spines[:].set_visible(False)
+    strip.set_axis_off()
 
 
 def _choices(points: Sequence[GridPoint]) -> list[_Choice]:

@@ -124,14 +124,13 @@ def shift_table(shifts: Sequence[Shift]) -> Table:
     """Accuracy of each run on other splits."""
     rows = []
     for one in shifts:
-        verdict: Verdict = "significant" if one.significant else "not significant"
         change = Cell(
             number(one.difference, signed=True),
             (number(one.low, signed=True), number(one.high, signed=True)),
             difference=probability(one.p_holm),
             verdict="significant" if one.significant else None,
         )
-        cells = (_plain(one.at_reference), _plain(one.at_split), change, _beyond(one, verdict))
+        cells = (_plain(one.at_reference), _plain(one.at_split), change, _beyond(one))
         rows.append(Row(one.run, one.split, cells))
     reference = shifts[0].reference
     return Table(
@@ -301,7 +300,7 @@ def _left_out(scored: ScoreTable) -> list[str]:
     return lines
 
 
-def _beyond(one: Shift, verdict: Verdict) -> Cell:
+def _beyond(one: Shift) -> Cell:
     if one.beyond_baseline is None or one.beyond_baseline.value is None:
         return Cell(UNDEFINED)
     beyond = one.beyond_baseline

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .numbers import MINUS
 from .tables import Cell, Row, Table
 
 if TYPE_CHECKING:
@@ -55,11 +57,23 @@ def _roomy(console: Console) -> Console:
 
 
 def _print_lines(console: Console, lines: Sequence[str], style: str) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     for line in lines:
-        console.print(Padding(Text(line, style=style), (0, 0, 0, 2), expand=False), soft_wrap=False)
+        # Folded here and not by rich, which would pad every line with blanks.
+        text = _folded(line, console.width)
+        console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _folded(line: str, width: int) -> str:
+    return textwrap.fill(
+        line,
+        width,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 def _grid(columns: tuple[str, ...]) -> RichTable:
@@ -81,12 +95,20 @@ def _name(row: Row) -> RenderableType:
 def _stack(cell: Cell, wide: bool) -> RenderableType:
     from rich.text import Text
 
-    low, high = cell.interval
-    between = f"{' ' if wide else chr(10)}{f'[{low}, {high}]' if wide else f'{low}–{high}'}" if low else ""
+    limits = _limits(cell, brackets=wide)
+    between = f"{' ' if wide else chr(10)}{limits}" if limits else ""
     parts = Text.assemble(cell.value, (between, "dim"))
     if cell.marked:
         parts.append(f"\n{cell.marked}", style=_STYLES.get(cell.verdict or "", "dim"))
     return parts
+
+
+def _limits(cell: Cell, *, brackets: bool) -> str:
+    low, high = cell.interval
+    if not low:
+        return ""
+    signed = {low[0], high[0]} & {"+", MINUS}
+    return f"[{low}, {high}]" if brackets or signed else f"{low}–{high}"
 
 
 def _list(table: Table) -> RenderableType:
@@ -99,12 +121,11 @@ def _list(table: Table) -> RenderableType:
     for row in table.rows:
         for index, (title, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
             name = Text.assemble((row.label, "bold"), " ", (row.remark, "dim")) if index == 0 else Text("")
-            low, high = cell.interval
             grid.add_row(
                 name,
                 title,
                 cell.value,
-                Text(f"{low}–{high}" if low else "", style="dim"),
+                Text(_limits(cell, brackets=False), style="dim"),
                 Text(cell.marked, style=_STYLES.get(cell.verdict or "", "dim")),
                 Text(cell.difference_interval, style="dim"),
                 end_section=index == len(row.cells) - 1,

@@ -101,15 +101,16 @@ def _grid(source: Source, ids: Ids, rma: RmaKind) -> dict[tuple[str, str], Estim
 
 
 def _controls(source: Source, main: Outcomes, ids: Ids, rma: RmaKind) -> dict[str, Outcomes]:
+    if not main.annotated.any():
+        return {}
     found = {}
     for name in CONTROLS:
         one = _control(source, name)
         order = None if one is None else _order(one.table.id, ids)
         if one is not None and order is not None:
             found[name] = _outcomes(one.table, order, rma)
-    if main.annotated.any():
-        # A uniform heatmap's relevant mass is the mask's area: no measurement needed, and none better.
-        found["uniform"] = Outcomes(main.label, main.right, main.annotated, main.area, main.area)
+    # A uniform heatmap's relevant mass is the mask's area: no measurement needed, and none better.
+    found["uniform"] = Outcomes(main.label, main.right, main.annotated, main.area, main.area)
     return {name: found[name] for name in CONTROLS if name in found}
 
 

@@ -12,7 +12,8 @@ from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
 from ..reporting.gallery import Basis, gallery
 from ..reporting.manifest import facts
-from ..reporting.page import Part, page
+from ..reporting.page import page
+from ..reporting.panels import Part
 from ..runs.atomic import write_text
 from ..runs.folder import Run
 from .comparable import Mismatch
@@ -31,8 +32,9 @@ class ReportRequest:
     """None: ``report.html`` inside the folder of a single run, beside the folders of several."""
     threshold: float = 0.5
     baseline: str | None = None
-    mismatch: Mismatch = "refuse"
-    """See ``ScoreRequest``."""
+    specification: str | None = None
+    mismatch: Mismatch = "separate"
+    """What cannot be compared gets tables of its own; see ``ScoreRequest``."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
             request.runs,
             thresholds=(request.threshold,),
             baseline=request.baseline,
+            specification=request.specification,
             mismatch=request.mismatch,
         ),
         progress,

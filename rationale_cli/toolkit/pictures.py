@@ -60,7 +60,10 @@ def read_picture(path: Path) -> Image.Image:
 def open_picture(path: Path) -> Picture:
     """Like ``read_picture``, with the orientation that ``read_mask`` and ``upright`` take."""
     image, stored, left = _decode(path, "picture")
-    return Picture(upright(_rgb(image, path), left), stored)
+    standing = upright(_rgb(image, path), left)
+    # What the file said of its orientation no longer holds: nobody may turn the picture again.
+    standing.info = {}
+    return Picture(standing, stored)
 
 
 def read_mask(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,18 +21,22 @@ PLUGINS = {
 }
 
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOW_TO = sorted((REPOSITORY / "docs" / "how-to").glob("add-a*.md"))
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory, repo: Path) -> VirtualEnvironment:
+def template(tmp_path_factory: pytest.TempPathFactory) -> VirtualEnvironment:
     folder = tmp_path_factory.mktemp("template")
     # Built from a copy: the build leaves nothing in the working tree, whatever it does.
-    source = shutil.copytree(repo / "plugins" / "template", folder / "source")
+    source = shutil.copytree(REPOSITORY / "plugins" / "template", folder / "source")
     made = VirtualEnvironment.create(folder / "environment")
     made.install(source)
     return made
 
 
-def test_it_appears_in_the_list_with_its_distribution(environment, tmp_path):
-    found = json.loads(environment.rationale("list", "--plugins", "--json", cwd=tmp_path).stdout)
+def test_it_appears_in_the_list_with_its_distribution(template, tmp_path):
+    found = json.loads(template.rationale("list", "--plugins", "--json", cwd=tmp_path).stdout)
     for kind, name in PLUGINS.items():
         entry = next(one for one in found[f"{kind}s"] if one["name"] == name)
         assert entry["qualified"] == f"rationale-template:{name}"
@@ -42,21 +48,21 @@ def test_it_appears_in_the_list_with_its_distribution(environment, tmp_path):
 
 
 @pytest.mark.parametrize("kind", PLUGINS)
-def test_info_shows_documented_options_and_a_recipe(environment, tmp_path, kind):
-    facts = json.loads(environment.rationale("info", kind, PLUGINS[kind], "--json", cwd=tmp_path).stdout)
+def test_info_shows_documented_options_and_a_recipe(template, tmp_path, kind):
+    facts = json.loads(template.rationale("info", kind, PLUGINS[kind], "--json", cwd=tmp_path).stdout)
     assert facts["distribution"] == "rationale-template"
     assert facts["options"]
     assert all(one["description"] for one in facts["options"])
     assert facts["recipe"].startswith(f"{kind}:\n  use: {PLUGINS[kind]}\n")
 
 
-def test_it_tunes_and_explains(environment, tmp_path):
+def test_it_tunes_and_explains(template, tmp_path):
     names = [word for kind in ("model", "method", "dataset") for word in (f"--{kind}", PLUGINS[kind])]
-    tuned = environment.rationale(
+    tuned = template.rationale(
         "finetune", *names, "--epochs", "1", "--set", "dataset.pictures=18", "--run", "mine", cwd=tmp_path
     )
     assert "mine" in tuned.stdout
-    environment.rationale("explain", "mine", "--attribution", "saliency,gaa", cwd=tmp_path)
+    template.rationale("explain", "mine", "--attribution", "saliency,gaa", cwd=tmp_path)
     written = {path.parent.name for path in (tmp_path / "runs" / "mine").glob("evidence/test/*/spec.yaml")}
     assert {"saliency", "gaa-last-dot"} <= written
     recorded = (tmp_path / "runs" / "mine" / "run.yaml").read_text()
@@ -64,11 +70,11 @@ def test_it_tunes_and_explains(environment, tmp_path):
     assert "lr: 0.003" in recorded, "what the model recommends for the method"
 
 
-def test_its_own_contract_tests_pass(environment, repo):
+def test_its_own_contract_tests_pass(template):
+    alone = ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=."]
     done = subprocess.run(
-        [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=."]
-        + ["tests"],
-        cwd=environment.path.parent / "source",
+        [template.python, "-m", "pytest", "-q", *alone, "tests"],
+        cwd=template.path.parent / "source",
         capture_output=True,
         text=True,
         check=False,
@@ -77,10 +83,44 @@ def test_its_own_contract_tests_pass(environment, repo):
     assert "4 passed" in done.stdout
 
 
-def test_without_it_nothing_of_it_is_left(environment, tmp_path):
-    listed = environment.rationale("list", cwd=tmp_path, RATIONALE_DISABLE_PLUGINS="rationale-template")
+def test_without_it_nothing_of_it_is_left(template, tmp_path):
+    listed = template.rationale("list", cwd=tmp_path, RATIONALE_DISABLE_PLUGINS="rationale-template")
     assert "pocket-vit" not in listed.stdout
-    refused = environment.rationale(
+    refused = template.rationale(
         "info", "model", "pocket-vit", cwd=tmp_path, code=2, RATIONALE_DISABLE_PLUGINS="template"
     )
     assert "Unknown model 'pocket-vit'" in refused.stderr
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_the_guides_quote_the_template_word_by_word(page):
+    sources = [
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "plugins" / "template").rglob("*.py")
+    ]
+    quoted = blocks(page, "python")
+    assert quoted
+    for block in quoted:
+        assert any(block in source for source in sources), block
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_the_guides_commands_work(template, tmp_path, page):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    assert lines
+    for line in lines:
+        command, *words = shlex.split(line)
+        assert command == "rationale"
+        template.rationale(*words, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
+def test_the_guides_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert targets
+    for target in targets:
+        assert (page.parent / target).exists(), target

@@ -59,14 +59,16 @@ def _radius(shape: str, angle: Field, rng: np.random.Generator) -> Field | float
     return 1 / np.cos(within)
 
 
-def _outline(shape: str, across: Field, down: Field, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _outline(
+    shape: str, across: Field, down: Field, area: tuple[float, float], rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
     """S×S: the inside of a shape around the origin that covers exactly the drawn share of the picture."""
     stretch = rng.uniform(0.8, 1.25)
     x, y = across * np.float32(stretch), down / np.float32(stretch)
     reach = np.hypot(x, y)
     if shape != "disc":
         reach = reach / _radius(shape, np.arctan2(y, x), rng)
-    count = round(rng.uniform(*AREA) * reach.size)
+    count = round(rng.uniform(*area) * reach.size)
     # The size that covers the share is a quantile of the reach, wherever the picture's border cuts it.
     limit = np.partition(reach, count - 1, axis=None)[count - 1]
     inside: npt.NDArray[np.bool_] = reach <= limit
@@ -109,19 +111,23 @@ def _bytes(picture: Field) -> npt.NDArray[np.uint8]:
 
 
 def draw(
-    names: tuple[str, str, str], size: int, foreground: np.random.Generator, behind: np.random.Generator
+    names: tuple[str, str, str],
+    size: int,
+    foreground: np.random.Generator,
+    behind: np.random.Generator,
+    area: tuple[float, float] = AREA,
 ) -> Drawing:
     """Draw (pattern, shape, background) at size×size pixels.
 
     The object comes from the first generator alone and the landscape from the second, so that the same
-    object can be set on another background.
+    object can be set on another background. ``area`` bounds the object's share of the picture.
     """
     pattern, shape, background = names
     across, down = _pixels(size)
     centre = foreground.uniform(0.34, 0.66, 2).astype(np.float32)
     across, down = across - centre[0], down - centre[1]
     turned = _turned(foreground.uniform(0, 2 * np.pi), across, down)
-    mask = _outline(shape, *turned, foreground)
+    mask = _outline(shape, *turned, area, foreground)
     filling = _bytes(_filling(pattern, across, down, foreground))
     scene = _bytes(landscape(behind, background, size))
     return Drawing(np.where(mask[..., None], filling, scene), mask, scene)

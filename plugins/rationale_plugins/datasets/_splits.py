@@ -22,6 +22,7 @@ def split_records(layout: Layout, classes: Mapping[str, str], test_fraction: flo
     chosen = {
         name: tuple(sorted(record for record in records if record.folder in classes))
         for name, records in layout.splits.items()
+        if any(record.folder in classes for record in records)
     }
     if UNSPLIT in chosen:
         return _drawn_apart(chosen[UNSPLIT], test_fraction, seed)

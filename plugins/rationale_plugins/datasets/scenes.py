@@ -24,6 +24,8 @@ from ._drawing import SHAPES, VERSION, draw
 from ._patterns import PATTERNS
 from ._textures import BACKGROUNDS
 
+__all__ = ["CLASSES", "LANDSCAPES", "SHAPES", "Scene", "SceneSplit", "Scenes", "ScenesOptions", "draw"]
+
 CLASSES: tuple[str, ...] = tuple(PATTERNS)
 LANDSCAPES: tuple[str, ...] = tuple(BACKGROUNDS)
 _SHIFT = 5

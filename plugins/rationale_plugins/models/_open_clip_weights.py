@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.constants import ENDPOINT
 from open_clip.constants import HF_SAFE_WEIGHTS_NAME
-from open_clip.pretrained import download_pretrained, get_pretrained_cfg
+from open_clip.pretrained import get_pretrained_cfg
 from torch import Tensor, nn
 
 from rationale_cli.errors import InputError
@@ -21,20 +27,19 @@ _SHOWN = 12
 
 
 def fetch_openai(architecture: str, module: nn.Module) -> Path:
-    """OpenAI's weights of an open_clip architecture, from its cache or the Hugging Face hub.
+    """OpenAI's weights of an open_clip architecture, from the hub's cache or else the Hugging Face hub.
 
     Raises ``InputError`` without network: which file, how large, and how to bring it by hand.
     """
-    configuration = get_pretrained_cfg(architecture, "openai")
+    repository = str(get_pretrained_cfg(architecture, "openai")["hf_hub"]).strip("/")
     try:
-        return Path(download_pretrained(configuration))
-    except (OSError, RuntimeError, ValueError) as error:
+        return _cached(repository) or _downloaded(repository)
+    except (OSError, ValueError) as error:
         size = 4 * sum(parameter.numel() for parameter in module.parameters()) / 1e9
-        repository = configuration.get("hf_hub", "").strip("/")
         raise InputError(
             f"Expected OpenAI's weights of {architecture} but they are not in the cache "
-            f"and could not be fetched: {error}",
-            where=f"https://huggingface.co/{repository}/resolve/main/{HF_SAFE_WEIGHTS_NAME} ({size:.1f} GB)",
+            f"and could not be fetched: {_first_line(error)}",
+            where=f"{ENDPOINT}/{repository}/resolve/main/{HF_SAFE_WEIGHTS_NAME} ({size:.1f} GB)",
             next_step="try again with a network, or fetch that file elsewhere and pass it as "
             "--weights FILE; --weights none starts from random weights",
         ) from error
@@ -51,7 +56,10 @@ def read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError("Expected a file of weights but there is none.", where=str(path))
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What torch wonders about a file comes before the error that says it.
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"Expected tensors alone but the file asks for code to be run: {_first_line(error)}",
@@ -91,6 +99,22 @@ def load(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
             next_step="choose the model that the file belongs to",
         )
     module.load_state_dict(given)
+
+
+def _cached(repository: str) -> Path | None:
+    try:
+        return Path(hf_hub_download(repository, HF_SAFE_WEIGHTS_NAME, local_files_only=True))
+    except FileNotFoundError:
+        return None
+
+
+def _downloaded(repository: str) -> Path:
+    if not getproxies():
+        # The hub's client tries again for half a minute where there is no network at all.
+        address = urlsplit(ENDPOINT)
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((str(address.hostname), port), timeout=10).close()
+    return Path(hf_hub_download(repository, HF_SAFE_WEIGHTS_NAME))
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:

@@ -150,7 +150,7 @@ class Gallery {
     const answer = make("div", { className: predicted === item.label ? "" : "wrong", textContent: `${this.panel.classes[predicted]} ${shown(run.confidence[index], 1, false)} %` });
     const quadrant = make("span", { className: "quadrant", textContent: place });
     quadrant.style.setProperty("--swatch", SWATCHES[place.slice(0, 2)] || "transparent");
-    const mass = make("div", {}, quadrant, ` RMA ${shown(evidence.rma[index], 1, false)} %`);
+    const mass = make("div", {}, quadrant, " ", make("span", { className: "mass", textContent: `RMA ${shown(evidence.rma[index], 1, false)} %` }));
     return make("div", { className: "tile" }, this.frame(index, run), name, answer, mass);
   }
 

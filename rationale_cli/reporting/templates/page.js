@@ -31,7 +31,7 @@ function fillCell(cell, row, at) {
     difference.textContent = shown(value, decimals, true);
     cell.querySelector(".di").textContent = interval(low, high, decimals, true);
   }
-  if (row.significant[key]) difference.classList.toggle("sig", row.significant[key][at] === "1");
+  if (row.significant[key]) difference.classList.toggle("sig", row.significant[key][at] === 1);
   difference.removeAttribute("title");
 }
 

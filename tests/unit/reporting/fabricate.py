@@ -106,7 +106,10 @@ def _run(path, character, index, pictures, classes, witness) -> Run:
         path,
         {
             "model": {"use": "rationale:tiny-clip", "options": {}},
-            "method": {"use": f"rationale:{character.method}", "options": {"lr": round(1e-4 * (1 + index), 6)}},
+            "method": {
+                "use": f"rationale:{character.method}",
+                "options": {"lr": round(1e-4 * (1 + index), 6)},
+            },
             "dataset": dataset,
             "attribution": {"use": "rationale:gaa", "options": {}},
             "train": train,

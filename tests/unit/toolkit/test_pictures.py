@@ -127,6 +127,7 @@ def test_every_exif_orientation_is_undone(tmp_path, suffix, orientation):
     image, remembered = open_picture(path)
     assert image.size == (64, 32)
     assert remembered == orientation
+    assert image.getexif().get(ORIENTATION, 1) == 1
     assert np.abs(np.asarray(image)[4, 4].astype(int) - [250, 20, 20]).max() < 40
     assert np.abs(np.asarray(image)[28, 60].astype(int) - [20, 20, 250]).max() < 40
 

@@ -1,0 +1,62 @@
+"""Drawings that follow the page's colours and keep the user's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+from rationale_cli.reporting import ink
+
+SIZE, MARGINS = (380, 240), ink.Margins()
+
+
+def lines(words: str, colour: str = ink.INK) -> Callable[..., None]:
+    def draw(axes) -> None:
+        axes.plot([0, 1], [0, 1], color=colour, marker="o")
+        axes.axvline(0.5, color=ink.ACCENT, gid="live-tau")
+        axes.set_title(words)
+
+    return draw
+
+
+def test_every_colour_is_a_variable_of_the_page() -> None:
+    for place in range(ink.SERIES):
+        svg = ink.render(lines("title", ink.colour(place)), SIZE, "a drawing", MARGINS)
+        assert f"var(--c{place})" in svg
+        assert not re.search(r"#[0-9a-f]{6}\b", svg)
+
+
+def test_words_are_text_and_stay_as_they_are() -> None:
+    words = 'lr-0.00001 $x_1$ <b> "quoted" id="figure_1" 日本'
+    svg = ink.render(lines(words), SIZE, f"about {words}", MARGINS)
+    root = ElementTree.fromstring(svg)
+    assert words in ["".join(text.itertext()) for text in root.iter("text")]
+    assert root.get("aria-label") == f"about {words}"
+    assert root.get("role") == "img"
+
+
+def test_what_scripts_look_for_has_a_class() -> None:
+    root = ElementTree.fromstring(ink.render(lines("t"), SIZE, "a drawing", MARGINS))
+    assert [element.tag for element in root.iter() if element.get("class") == "live-tau"] == ["g"]
+
+
+def test_drawings_do_not_share_names() -> None:
+    first = ink.render(lines("one"), SIZE, "a drawing", MARGINS)
+    second = ink.render(lines("two"), SIZE, "a drawing", MARGINS)
+    names = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
+    assert names[0]
+    assert not names[0] & names[1]
+    for svg, own in zip((first, second), names, strict=True):
+        used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+        assert used == own
+
+
+def test_the_same_drawing_gives_the_same_bytes() -> None:
+    drawn = [ink.render(lines("t"), SIZE, "a drawing", MARGINS) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+
+
+def test_many_runs_stay_apart() -> None:
+    signs = {(ink.colour(place), ink.dash(place)) for place in range(2 * ink.SERIES)}
+    assert len(signs) == 2 * ink.SERIES

@@ -146,7 +146,9 @@ class Registry:
 
     def entries(self, kind: str) -> list[Registered]:
         """Usable plugins of one kind (``model``, ``method`` …) in order of name."""
-        return sorted((one for one in self.plugins if one.kind == kind), key=lambda one: (one.name, one.qualified))
+        return sorted(
+            (one for one in self.plugins if one.kind == kind), key=lambda one: (one.name, one.qualified)
+        )
 
     def problems(self) -> list[str]:
         """What is wrong with broken plugins, one line each."""
@@ -305,7 +307,8 @@ def _entries(source: Source, module: ModuleType) -> Iterator[Registered | Broken
 
 def _misspelt(manager: pluggy.PluginManager, module: ModuleType) -> Iterator[str]:
     hooks = set(KINDS.values())
-    marked = {name for name in dir(module) if manager.parse_hookimpl_opts(module, name) is not None}
+    options = {name: manager.parse_hookimpl_opts(module, name) for name in dir(module)}
+    marked = {one.get("specname") or name for name, one in options.items() if one is not None}
     yield from (f"unknown hook {name!r}. {did_you_mean(name, hooks)}" for name in sorted(marked - hooks))
     plain = {name for name in hooks - marked if callable(getattr(module, name, None))}
     yield from (f"{name} lacks its @hookimpl" for name in sorted(plain))

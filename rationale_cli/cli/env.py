@@ -25,6 +25,8 @@ _TESTS = ("pytest", "hypothesis", "ruff", "mypy", "import-linter")
 def command(as_json: Json = False) -> None:
     """Show versions, devices, caches and plugins, and what is missing with how to get it.
 
+    Its output belongs into every bug report.
+
     Examples:
 
       rationale env

@@ -23,6 +23,8 @@ def command(
 ) -> None:
     """Show what a plugin, recipe or section is, its options, and a piece of recipe to copy.
 
+    The sections train and explain belong to no plugin: `rationale info section train`.
+
     Examples:
 
       rationale info method ft

@@ -20,7 +20,7 @@ _PLUGIN_KINDS = {"models": "model", "methods": "method", "attributions": "attrib
 def command(
     what: Annotated[
         Kinds | None,
-        typer.Argument(metavar="[KIND]", help="Show one kind only."),
+        typer.Argument(metavar="KIND", help="Show one kind only."),
     ] = None,
     plugins: Annotated[
         bool,
@@ -30,6 +30,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show models, methods, attributions, datasets, recipes and runs.
+
+    What a plugin can be told is shown by `rationale info`.
 
     Examples:
 

@@ -221,4 +221,4 @@ def drafted(recipe: str | None, flags: Mapping[str, Any], sets: Sequence[str] | 
             where=str(loaded.path),
             next_step=f"rationale run {recipe}",
         )
-    return Draft(loaded.given, recipe=loaded.name).over(layer)
+    return Draft(loaded.given).over(layer)

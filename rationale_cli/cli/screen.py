@@ -1,6 +1,6 @@
 """The terminal: results on standard output, everything else on standard error, and how errors are told.
 
-Where several processes run one command, only the first of them speaks.
+Where several processes run one command, only the first of them speaks; an error is told by whoever meets it.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def guard() -> Iterator[None]:
 
     try:
         yield
+        sys.stdout.flush()
     except RationaleError as error:
         _tell(error)
         raise typer.Exit(error.exit_code) from None
@@ -187,7 +188,12 @@ class _Lines:
 
 
 def _tell(error: RationaleError) -> None:
-    errors().print(f"Error: {error}", style="red", markup=False)
+    from rich.console import Console
+
+    rank = os.environ.get("RANK", "0")
+    who = "" if speaks() else f" (process {rank})"
+    out = errors() if speaks() else Console(stderr=True, highlight=False, soft_wrap=True)
+    out.print(f"Error{who}: {error}", style="red", markup=False)
 
 
 def _explained(error: OSError) -> RationaleError | None:

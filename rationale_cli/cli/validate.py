@@ -17,7 +17,9 @@ def command(
     sets: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Check a recipe: its keys, plugins, options and data paths. No weight is read, nothing is written.
+    """Check a recipe: its keys, plugins, options and data paths.
+
+    Every cell of a grid is checked. No weight is read, nothing is written.
 
     Examples:
 
@@ -50,7 +52,9 @@ def _check_data(configurations: list[Configuration]) -> None:
     built: dict[str, Dataset] = {}
     for one in configurations:
         key = str(one.dataset.to_dict())
-        dataset = built.setdefault(key, built[key] if key in built else one.dataset.build())
+        if key not in built:
+            built[key] = one.dataset.build()
+        dataset = built[key]
         for section, wanted in (("train.split", (one.train.split,)), ("explain.splits", one.explain.splits)):
             for name in wanted:
                 if name not in dataset.splits:

@@ -24,7 +24,6 @@ from ..recipe import (
     TrainOptions,
     merged,
     problems_of,
-    recorded,
     validated,
 )
 from ..registry import Registry
@@ -137,11 +136,6 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
         parse(layers)
     _check_specified(complete, names["attribution"], classes["attribution"])
     return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
-
-
-def restore(configuration: Mapping[str, Any], registry: Registry, origin: str = "run.yaml") -> Configuration:
-    """A run's recorded configuration → the same configuration. Raises what ``configure`` does."""
-    return configure(Draft(recorded(configuration, origin)), registry)
 
 
 def _load(draft: Draft, noun: str, registry: Registry) -> tuple[str, type]:

@@ -221,8 +221,8 @@ class _Loop:
             "optimizer": self.optimizer.state_dict(),
             "scaler": None if self.accelerator.scaler is None else self.accelerator.scaler.state_dict(),
         }
-        with atomic_path(self.places.state) as temporary:
-            torch.save(state, temporary)
+        with atomic_path(self.places.state) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
     def _restore(self) -> int:
         if not self.places.state.is_file():

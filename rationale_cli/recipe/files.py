@@ -50,7 +50,7 @@ def cells(recipe: Recipe, *overrides: Layer) -> list[Draft]:
     drafts: dict[str, Draft] = {}
     for cell in recipe.grid or ({},):
         label = ", ".join(f"{key.removesuffix('.use')}={one.value}" for key, one in cell.items())
-        draft = Draft(merged(recipe.given, cell, *overrides), label, recipe.name)
+        draft = Draft(merged(recipe.given, cell, *overrides), label)
         values = sorted((key, repr(one.value)) for key, one in draft.given.items())
         drafts.setdefault(repr(values), draft)
     return list(drafts.values())

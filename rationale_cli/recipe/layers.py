@@ -41,12 +41,10 @@ class Draft:
     given: Layer
     label: str = ""
     """What distinguishes this cell of a grid, ``method=ft, train.seed=1``; empty outside of grids."""
-    recipe: str | None = None
-    """Name of the recipe that it came from."""
 
     def over(self, *layers: Layer) -> Draft:
         """The draft with layers laid over it."""
-        return Draft(merged(self.given, *layers), self.label, self.recipe)
+        return Draft(merged(self.given, *layers), self.label)
 
     def section(self, name: str) -> dict[str, Given]:
         """Settings of one section by bare key, ``use`` included."""

@@ -172,7 +172,7 @@ def _kept(folder: Path, specs: Mapping[str, EvidenceSpec], ids: Sequence[str]) -
             raise InputError(
                 f"Expected evidence {name!r} made with these {what} but it was made with others.",
                 where=str(folder / name),
-                next_step="ask for the same settings and limit as then, or delete that folder to measure anew",
+                next_step="ask for the same settings and limit as then, or delete it to measure anew",
             )
         kept.append(name)
     return kept

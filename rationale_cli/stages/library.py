@@ -10,7 +10,7 @@ from ..contracts import Progress
 from ..runs.folder import Run
 
 if TYPE_CHECKING:
-    from .score import ScoreResult
+    from ..measures.results import ScoreResult
 
 Reference = Run | str | Path
 """A run, its name below the runs folder, or its path."""

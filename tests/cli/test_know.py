@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,8 @@ from rationale_cli.engine.configure import configure
 from rationale_cli.recipe import Draft, from_mapping
 from rationale_cli.recipe.text import parse_yaml
 from rationale_cli.registry import Registry
+
+from .conftest import ENVIRONMENT, arguments
 
 REGISTRY = Registry.discover()
 EVERY = [(one.kind, one.qualified) for one in REGISTRY.plugins if one.distribution == "rationale"]
@@ -54,6 +57,22 @@ def test_list_tells_names_and_what_they_are():
     text = invoked("list", "methods").stdout
     assert "lp" in text
     assert "Linear probe" in text
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    with subprocess.Popen(
+        arguments("list", "--json"),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        told = process.stderr.read()
+        code = process.wait()
+    assert told == ""
+    assert code == 1
 
 
 def test_an_unknown_kind_is_bad_input():

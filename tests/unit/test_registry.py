@@ -124,6 +124,14 @@ def test_a_hook_with_arguments_of_its_own_is_told():
     assert "does not fit" in registry.problems()[0]
 
 
+def test_a_hook_may_go_by_another_name():
+    module = ModuleType("fake_register")
+    module.mine = hookimpl(specname="rationale_methods")(lambda: [method()])
+    registry = Registry.from_modules({"odd": module})
+    assert registry.problems() == []
+    assert registry.load("method", "good") is GoodMethod
+
+
 def test_a_hook_without_its_marker_is_told():
     module = ModuleType("fake_register")
     module.rationale_methods = lambda: [method()]

@@ -82,6 +82,8 @@ def test_only_the_first_of_several_processes_speaks(capsys, monkeypatch):
     screen.console().print("result")
     screen.errors().print("note")
     assert capsys.readouterr() == ("", "")
+    assert code_of(WorkError("It failed here.")) == 1
+    assert capsys.readouterr().err == "Error (process 1): It failed here.\n"
 
 
 def test_progress_writes_lines_where_there_is_no_terminal(capsys, monkeypatch):

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from rationale_cli.contracts import MethodOptions, PluginOptions
-from rationale_cli.engine.configure import Configuration, configure, restore
+from rationale_cli.engine.configure import Configuration, configure
 from rationale_cli.errors import InputError, PluginError
 from rationale_cli.hooks import Entry, hookimpl
-from rationale_cli.recipe import Draft, Given, from_mapping, from_sets, load_recipe
+from rationale_cli.recipe import Draft, Given, from_mapping, from_sets, load_recipe, recorded
 from rationale_cli.registry import Registry
 
 
@@ -184,7 +184,7 @@ def test_layers_in_a_recipe_do_not_stand_in_the_way_of_such_an_attribution(regis
 
 
 def test_malformed_layers_are_refused_before_any_work(registry):
-    with pytest.raises(InputError, match="Expected layers as last, all, reference or a..b but got 'lats'"):
+    with pytest.raises(InputError, match=r"Expected layers as last, all, reference or a\.\.b but got 'lats'"):
         configure(draft("explain.layers=last,lats"), registry)
 
 
@@ -200,13 +200,13 @@ def test_a_record_repeats_the_run(registry, tmp_path):
     path.write_text(yaml.safe_dump({"schema": 1, "name": "first", "configuration": first.to_dict()}))
     again = configure(Draft(load_recipe(path).given), registry)
     assert again == first
-    assert restore(yaml.safe_load(path.read_text())["configuration"], registry) == first
+    assert configure(Draft(recorded(first.to_dict(), "run.yaml")), registry) == first
 
 
 def test_a_record_holds_even_where_recommendations_have_changed(registry, tmp_path, monkeypatch):
     first = configure(Draft({}), registry)
     monkeypatch.setattr(Model, "recommended", {"ft": {"method.lr": 1.0}})
-    assert restore(first.to_dict(), registry).method.options.lr == 3e-4
+    assert configure(Draft(recorded(first.to_dict(), "run.yaml")), registry).method.options.lr == 3e-4
 
 
 def digest(registry, *sets) -> str:

@@ -1,0 +1,79 @@
+"""Where a report goes, and what stops it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from rationale_cli.errors import InputError
+from rationale_cli.runs.folder import Run
+from rationale_cli.stages.report import ReportRequest, run
+
+FABRICATE = Path(__file__).parents[1] / "reporting" / "fabricate.py"
+fabricate = runpy.run_path(str(FABRICATE))["fabricate"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, ...]:
+    root = tmp_path_factory.mktemp("work") / "runs"
+    return tuple(fabricate(root, {"zs": "zs", "ft": "ft-shortcut"}, ("test",), n=40))
+
+
+class Heard:
+    """Notes what a stage says of its progress."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+        self.total: dict[str, int] = {}
+
+    def task(self, description: str, total: int):
+        from contextlib import nullcontext
+
+        self.done[description], self.total[description] = 0, total
+
+        def advance(done: int, remark: str) -> None:
+            self.done[description] += done
+
+        return nullcontext(advance)
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+def test_several_runs_beside_their_folders(runs: tuple[Run, ...]) -> None:
+    heard = Heard()
+    result = run(ReportRequest(runs), heard)
+    assert result.path == runs[0].path.parent / "report.html"
+    assert result.size == result.path.stat().st_size
+    assert heard.done == heard.total
+    assert "drawing" in heard.done
+
+
+def test_a_single_run_inside_its_folder(runs: tuple[Run, ...]) -> None:
+    assert run(ReportRequest(runs[1:])).path == runs[1].path / "report.html"
+
+
+def test_where_it_was_asked_for(runs: tuple[Run, ...], tmp_path: Path) -> None:
+    wanted = tmp_path / "new folder" / "our report.html"
+    assert run(ReportRequest(runs, wanted, baseline="zs")).path == wanted
+    assert [one.name for one in wanted.parent.iterdir()] == ["our report.html"]
+
+
+def test_another_estimator(runs: tuple[Run, ...], tmp_path: Path) -> None:
+    path = run(ReportRequest(runs, tmp_path / "all.html", specification="gaa-all-dot")).path
+    assert "by gaa-all-dot for the annotated class" in path.read_text(encoding="utf-8")
+
+
+def test_evidence_that_is_missing_is_told(tmp_path: Path) -> None:
+    bare = Run.create(tmp_path / "bare", {"model": {}, "method": {"use": "rationale:zs"}}, {})
+    with pytest.raises(InputError, match="evidence"):
+        run(ReportRequest((bare,), mismatch="refuse"))
+    assert not (tmp_path / "bare" / "report.html").exists()
+
+
+def test_a_threshold_that_is_none(runs: tuple[Run, ...]) -> None:
+    with pytest.raises(InputError, match="threshold"):
+        run(ReportRequest(runs, threshold=1.5))

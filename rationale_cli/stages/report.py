@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..contracts import Progress, Silent
+from ..errors import InputError
 from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
 from ..reporting.gallery import Basis, gallery
@@ -49,9 +50,17 @@ class ReportResult:
 def run(request: ReportRequest, progress: Progress | None = None) -> ReportResult:
     """Score the runs at every threshold and write the report.
 
-    Raises what ``stages.score.prepare`` does, and ``InputError`` for a gallery that cannot be read.
+    Raises what ``stages.score.prepare`` does, and ``InputError`` for a gallery that cannot be read or an output
+    that is a folder.
     """
     progress = progress or Silent()
+    path = request.output or _default(request.runs)
+    if path.is_dir():
+        raise InputError(
+            "Expected a file to write the report to but got a folder.",
+            where=str(path),
+            next_step=f"-o {path / FILE}",
+        )
     prepared = prepare(
         ScoreRequest(
             request.runs,
@@ -76,7 +85,6 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         html = page(result, parts, [facts(one) for one in request.runs], made)
         advance(1, "page")
-    path = request.output or _default(request.runs)
     write_text(path, html)
     return ReportResult(path, len(html.encode("utf-8")))
 

@@ -57,8 +57,6 @@ def test_no_runs_at_all(rationale: Command) -> None:
     assert "none yet" in rationale("report", code=2).stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_cannot_be_written(folder: Path, rationale: Command, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    done = rationale("report", "zs", "-o", str(tmp_path / "mine.html"), cwd=folder, code=2)
-    assert "cannot" in done.stderr or "read-only" in done.stderr
+def test_a_folder_in_the_place_of_a_file(folder: Path, rationale: Command, tmp_path: Path) -> None:
+    done = rationale("report", "zs", "-o", str(tmp_path), cwd=folder, code=2)
+    assert "folder" in done.stderr

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def command(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Names or paths of runs; the latest if none."),
+        typer.Argument(metavar="RUN", help="Names or paths of runs; the latest if none."),
     ] = None,
     attribution: given.Attribution = None,
     layers: given.Layers = None,

@@ -14,7 +14,7 @@ def command(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN…]",
+            metavar="RUN",
             show_default="the latest",
             help="Runs to report, by name or path; with several, each is compared with the baseline.",
         ),

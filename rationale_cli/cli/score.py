@@ -18,7 +18,7 @@ def command(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN…]",
+            metavar="RUN",
             show_default="every run that has evidence",
             help="Runs to score, by name or path; runs that cannot be compared are refused.",
         ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -105,8 +106,11 @@ class Configuration:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:
-        """The default name of the run: ``tiny-clip-ft-scenes-1a2b3c4d``."""
-        return f"{self.model.bare}-{self.method.bare}-{self.dataset.bare}-{self.digest()}"
+        """The default name: ``tiny-clip-ft-scenes-1a2b3c4d``, or in a grid ``ft-train-clean-1a2b3c4d``."""
+        told = [part.partition("=")[2] for part in self.label.split(", ")] if self.label else []
+        words = told or [self.model.bare, self.method.bare, self.dataset.bare]
+        # Values of a grid may hold anything, a path for instance.
+        return "-".join(re.sub(r"[^\w.]+", "-", word).strip("-.") for word in (*words, self.digest()))
 
     def _resolved(self, section: str, key: str) -> Any:
         if section not in NOUNS:

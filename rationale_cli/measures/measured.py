@@ -34,6 +34,8 @@ class Measured:
     """One run on one split; every array is in the order of ``ids``."""
 
     run: str
+    title: str
+    """See ``RunScore.title``."""
     model: str
     method: str
     seed: int | None

@@ -129,6 +129,8 @@ class RunScore:
     """One run on one split by one estimator at one threshold."""
 
     run: str
+    title: str
+    """What tells the run from its neighbours in a table: ``ft``, or ``ft · train-clean`` in a grid."""
     model: str
     """Qualified plugin names, ``distribution:name``."""
     method: str

@@ -28,6 +28,7 @@ def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore
     by_class = count_by(codes, outcomes.label, len(measured.classnames))
     return RunScore(
         run=measured.run,
+        title=measured.title,
         model=measured.model,
         method=measured.method,
         seed=measured.seed,

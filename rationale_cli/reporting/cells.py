@@ -123,9 +123,8 @@ def _remark(one: Difference) -> str:
 
 
 def _note(row: RunScore, baseline: bool) -> str:
-    method = row.method.rpartition(":")[2]
     model = row.model.rpartition(":")[2]
-    return f"{model} · {method}{' · baseline' if baseline else ''}"
+    return f"{model} · {row.title}{' · baseline' if baseline else ''}"
 
 
 def chance_rows(table: ScoreTable) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -30,6 +30,7 @@ PICTURES = 40
 _SIDE = 160
 _KILOBYTES = 600
 _CELLS = 576
+_PARTS, _POINTS = 12, 100
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class _Item:
     id: str
     label: int
     file: Path
-    outline: Sequence[Sequence[tuple[float, float]]]
+    outline: list[list[list[float]]]
+    """Closed polygons in hundredths of the picture."""
 
 
 def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any] | None:
@@ -59,7 +61,7 @@ def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any]
 
     ``runs`` by their names in the table. Each quadrant of each run has its share of the sample.
     """
-    size, items = _items(list(runs.values()), split)
+    items = _items(list(runs.values()), split)
     evidence = {name: run.evidence(split) for name, run in runs.items()}
     tables = [sets[basis.specification].table for sets in evidence.values()]
     pictures = _embedded(items, _spread(list(items), tables, basis))
@@ -68,44 +70,48 @@ def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any]
     ids = [one["id"] for one in pictures]
     names = dict.fromkeys(name for sets in evidence.values() for name in sets)
     return {
-        "size": size,
         "items": pictures,
         "sets": sorted(names, key=lambda name: name != basis.specification),
         "runs": [_run(name, sets, ids, basis) for name, sets in evidence.items()],
     }
 
 
-def _items(runs: Sequence[Run], split: str) -> tuple[int, dict[str, _Item]]:
+def _items(runs: Sequence[Run], split: str) -> dict[str, _Item]:
     found: dict[str, _Item] = {}
-    size = 0
     for run in runs:
         folder = run.gallery(split)
         if folder is None:
             continue
         try:
             index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            size = int(index["size"])
+            scale = 100 / int(index["size"])
             for item in index["items"]:
                 # Only a name: an index must not lead out of its folder.
                 file = folder / Path(item["image"]).name
-                found.setdefault(item["id"], _Item(item["id"], int(item["label"]), file, item["outline"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+                outline = _simplified(item["outline"], scale)
+                found.setdefault(item["id"], _Item(item["id"], int(item["label"]), file, outline))
+        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
             raise InputError(
                 f"Expected an index of thumbnails but could not read it: {error}",
                 where=str(folder / "index.json"),
                 next_step="run `rationale explain` on this run again",
             ) from error
-    return size, found
+    return found
+
+
+def _simplified(lines: Sequence[Sequence[tuple[float, float]]], scale: float) -> list[list[list[float]]]:
+    """The longest parts of an outline, with as many points as a thumbnail can show."""
+    longest = sorted(lines, key=len, reverse=True)[:_PARTS]
+    thinned = (line[:: 1 + len(line) // _POINTS] for line in longest)
+    return [[[round(scale * x, 1), round(scale * y, 1)] for x, y in line] for line in thinned]
 
 
 def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], basis: Basis) -> list[str]:
     """Put ids in an order whose every beginning holds all quadrants of all runs about equally."""
     queues: dict[tuple[int, int], list[str]] = {}
     for number, table in enumerate(tables):
-        rows = _rows(table)
-        for identifier in ids:
-            row = rows.get(identifier)
-            if row is not None and table.status[row] != NO_ANNOTATION:
+        for identifier, row in zip(ids, _rows(table, ids), strict=True):
+            if row >= 0 and table.status[row] != NO_ANNOTATION:
                 right = table.prediction[row] == table.label[row]
                 valid = basis.mass(table)[row] >= basis.threshold
                 queues.setdefault((number, 2 * int(right) + int(valid)), []).append(identifier)
@@ -124,8 +130,7 @@ def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> list[dict[str
         room -= len(data)
         if room < 0:
             break
-        outline = [[[round(x, 1), round(y, 1)] for x, y in line] for line in item.outline]
-        taken.append({"id": item.id, "label": item.label, "image": data, "outline": outline})
+        taken.append({"id": item.id, "label": item.label, "image": data, "outline": item.outline})
     return taken
 
 
@@ -147,8 +152,7 @@ def _jpeg(file: Path) -> str:
 
 def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: Basis) -> dict[str, Any]:
     table = sets[basis.specification].table
-    place = _rows(table)
-    rows = [place.get(identifier, -1) for identifier in ids]
+    rows = _rows(table, ids)
     return {
         "run": name,
         "prediction": [int(table.prediction[row]) if row >= 0 else -1 for row in rows],
@@ -158,8 +162,7 @@ def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: 
 
 
 def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
-    place = _rows(one.table)
-    rows = [place.get(identifier, -1) for identifier in ids]
+    rows = _rows(one.table, ids)
     heatmaps = one.heatmaps()
     maps = [_bytes(np.asarray(heatmaps[max(row, 0)], np.float32)) for row in rows]
     mass = [float(basis.mass(one.table)[row]) if row >= 0 else float("nan") for row in rows]
@@ -188,5 +191,8 @@ def _bytes(heatmap: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.asarray(np.round(255 * (heatmap - low) / (high - low)), np.uint8)
 
 
-def _rows(table: EvidenceTable) -> dict[str, int]:
-    return {str(identifier): row for row, identifier in enumerate(table.id)}
+def _rows(table: EvidenceTable, ids: Sequence[str]) -> list[int]:
+    """Position of each picture in a table; −1 where it is not in it."""
+    wanted = set(ids)
+    places = {identifier: row for row, identifier in enumerate(table.id.tolist()) if identifier in wanted}
+    return [places.get(identifier, -1) for identifier in ids]

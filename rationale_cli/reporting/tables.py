@@ -168,7 +168,7 @@ def _row(row: RunScore, columns: Sequence[_Column], comparison: Comparison | Non
             estimate = found.accuracy if found else None
         difference = comparison.differences.get(column.metric) if comparison else None
         cells.append(_cell(estimate, difference, column.unit))
-    label = f"{_bare(row.method)} (baseline)" if is_baseline else _bare(row.method)
+    label = f"{row.title} (baseline)" if is_baseline else row.title
     return Row(label, row.run, tuple(cells))
 
 

@@ -13,6 +13,7 @@ from ..measures.measured import Estimator, Measured, Witness
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
 from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSet, EvidenceTable, WitnessTable
+from ..runs.folder import Run
 from .comparable import Source
 
 RmaKind = Literal["normalised", "raw"]
@@ -39,6 +40,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
     configuration = source.run.configuration
     return Measured(
         run=source.name,
+        title=_title(source.run),
         model=configuration["model"]["use"],
         method=configuration["method"]["use"],
         seed=configuration.get("train", {}).get("seed"),
@@ -53,6 +55,12 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         statuses=_statuses(main.table.status[order]),
         skipped=len(spec.skipped),
     )
+
+
+def _title(run: Run) -> str:
+    """The values that a grid gave this cell, or the method."""
+    parts = [part.partition("=")[2] for part in str(run.manifest.get("label") or "").split(", ") if part]
+    return " · ".join(parts) or _bare(run.configuration["method"]["use"])
 
 
 def left_out(source: Source, ids: Ids) -> list[str]:

@@ -174,33 +174,28 @@ def test_another_mask_rule_moves_the_evidence_a_little(work, caltech, reference)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_tuning_on_photographs(work, caltech, zero_shot):
-    work.rationale("finetune", *caltech, "--method", "lp", "--epochs", "10", "--lr", "0.003", "--run", "lp")
-    work.rationale(
-        "finetune", *caltech, "--method", "ft", "--epochs", "2", "--limit", "240", "--batch-size", "24",
-        "--set", "method.lr=1e-4", "--run", "ft",
-    )  # fmt: skip
-    estimators = ("--attribution", "gaa", "--layers", "last,all", "--scalar", "dot,native")
+    tuned = (*caltech, "--limit", "240", "--batch-size", "24")
+    work.rationale("finetune", *tuned, "--method", "lp", "--epochs", "20", "--lr", "0.003", "--run", "lp")
+    work.rationale("finetune", *tuned, "--method", "ft", "--epochs", "2", "--lr", "1e-4", "--run", "ft")
+    estimators = ("--attribution", "gaa", "--layers", "last,all", "--scalar", "dot,native", "--limit", "60")
     work.rationale("explain", zero_shot, "lp", "ft", *estimators, "--set", "explain.witness=false")
     tables = {name: work.tables(name) for name in (zero_shot, "lp", "ft")}
-    accuracy = {
-        name: np.mean(one["gaa-last-dot"].prediction == one["gaa-last-dot"].label)
-        for name, one in tables.items()
-    }
+    first = {name: sets["gaa-last-dot"] for name, sets in tables.items()}
+    accuracy = {name: np.mean(table.prediction == table.label) for name, table in first.items()}
     assert accuracy["lp"] > accuracy[zero_shot] > 0.6
     assert accuracy["ft"] > accuracy[zero_shot]
     assert set(load_file(work.run("lp").checkpoint)) == {"head.weight", "head.bias"}
+    grid = {f"gaa-{layers}-{scalar}" for layers in ("last", "all") for scalar in ("dot", "native")}
     for sets in tables.values():
-        assert set(sets) == {
-            f"gaa-{layers}-{scalar}" for layers in ("last", "all") for scalar in ("dot", "native")
-        }
+        assert set(sets) == grid
         for table in sets.values():
-            assert list(table.id) == list(tables[zero_shot]["gaa-last-dot"].id)
-            assert (table.status == OK).mean() > 0.98
+            assert list(table.id) == list(first[zero_shot].id)
+            assert (table.status == OK).mean() > 0.95
             assert ((table.rma > 0) & (table.rma < 1))[table.status == OK].all()
-    # For a linear head the last layer's map does not depend on whether the bias is part of the scalar.
-    lp = tables["lp"]
-    assert np.nanmax(np.abs(lp["gaa-last-dot"].rma - lp["gaa-last-native"].rma)) < 1e-4
+    # The bias of a linear head has no gradient: the two scalars give one map.
+    assert np.nanmax(np.abs(tables["lp"]["gaa-all-dot"].rma - tables["lp"]["gaa-all-native"].rma)) < 1e-4
     scores = json.loads(work.rationale("score", zero_shot, "lp", "ft", "--threshold", "0.5", "--json"))
     assert scores
     work.rationale("report", zero_shot, "lp", "ft", "-o", "report.html")
@@ -208,18 +203,20 @@ def test_tuning_on_photographs(work, caltech, zero_shot):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("data", ["generic", "coco128"])
-def test_tiny_clip_on_a_folder_of_photographs(work, data):
-    runs = []
-    for method, epochs in (("lp", "5"), ("ft", "2")):
-        runs.append(f"{data}-{method}")
-        work.rationale(
-            "finetune", "--model", "tiny-clip", "--method", method, "--epochs", epochs,
-            "--dataset", "folder", "--data", work.data / data, "--run", runs[-1],
-        )  # fmt: skip
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("data", "evidence"), [("generic", "masks"), ("coco128", "masks"), ("coco128", "boxes")]
+)
+def test_tiny_clip_on_a_folder_of_photographs(work, data, evidence):
+    chosen = ("--set", "dataset.boxes=boxes.csv") if evidence == "boxes" else ()
+    runs = [f"{data}-{evidence}-{method}" for method in ("lp", "ft")]
+    for run, method in zip(runs, ("lp", "ft"), strict=True):
+        data_words = ("--dataset", "folder", "--data", work.data / data, *chosen)
+        work.rationale("finetune", "--method", method, "--epochs", "2", *data_words, "--run", run)
     work.rationale("explain", *runs, "--attribution", "gaa", "--layers", "last,all")
     for run in runs:
         tables = work.tables(run)
+        assert set(tables) == {"gaa-last-dot", "gaa-all-dot"}
         assert len({tuple(table.id) for table in tables.values()}) == 1
         for table in tables.values():
             assert (table.status == OK).mean() > 0.9
@@ -230,23 +227,19 @@ def test_tiny_clip_on_a_folder_of_photographs(work, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("boxes", [False, True])
-def test_a_full_size_clip_without_weights_on_a_handful(work, boxes):
-    run = f"clip-{'boxes' if boxes else 'masks'}"
-    chosen = ("--set", "dataset.boxes=boxes.csv") if boxes else ()
+@pytest.mark.timeout(1800)
+def test_a_full_size_clip_without_weights_on_a_handful(work):
     work.rationale(
         "finetune", "--model", "clip-vit-b-32", "--weights", "none", "--method", "ft", "--epochs", "1",
-        "--limit", "8", "--batch-size", "4", "--dataset", "folder", "--data", work.data / "coco128",
-        *chosen, "--run", run,
+        "--limit", "4", "--batch-size", "2", "--dataset", "folder", "--data", work.data / "generic",
+        "--run", "clip",
     )  # fmt: skip
-    work.rationale("explain", run, "--attribution", "gaa", "--layers", "last,all", "--limit", "6")
-    tables = work.tables(run)
-    assert set(tables) == {"gaa-last-dot", "gaa-all-dot"}
-    for table in tables.values():
-        assert len(table) == 6
-        assert (table.status == OK).all()
-    heatmaps = work.run(run).evidence("test")["gaa-last-dot"].heatmaps()
-    assert heatmaps.shape == (6, 7, 7)
+    work.rationale("explain", "clip", "--attribution", "gaa", "--layers", "last,all", "--limit", "4")
+    sets = work.run("clip").evidence("test")
+    assert set(sets) == {"gaa-last-dot", "gaa-all-dot"}
+    for one in sets.values():
+        assert (one.table.status == OK).sum() == 4
+        assert one.heatmaps().shape == (4, 7, 7)
 
 
 def test_one_photograph(work, caltech, zero_shot):

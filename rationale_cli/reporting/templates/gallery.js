@@ -16,9 +16,9 @@ function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
-function outline(lines, size) {
+function outline(lines) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
+  svg.setAttribute("viewBox", "0 0 100 100");
   svg.setAttribute("aria-hidden", "true");
   const d = lines.map((line) => `M${line.map((point) => point.join(" ")).join("L")}Z`).join("");
   for (let times = 0; times < 2; times += 1) {
@@ -136,7 +136,7 @@ class Gallery {
     const item = this.data.items[index];
     const frame = make("div", { className: "frame" }, make("img", { src: `data:image/jpeg;base64,${item.image}`, alt: "" }));
     if (run && run.sets[this.set.value] && run.prediction[index] >= 0) frame.append(heatmap(this.values(run, index), run.sets[this.set.value].grid));
-    if (item.outline.length) frame.append(outline(item.outline, this.data.size));
+    if (item.outline.length) frame.append(outline(item.outline));
     return frame;
   }
 

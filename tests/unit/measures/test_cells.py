@@ -22,7 +22,9 @@ def run(name: str, accuracy: float, seed: int | None, configuration: str = "ft")
     outcomes = Outcomes(np.zeros(N, np.int64), right, np.ones(N, bool), rng.random(N), np.full(N, 0.3))
     main = Estimator("gaa-last-dot", "last", "dot", outcomes)
     ids = np.arange(N).astype(object)
-    return Measured(name, "m", f"rationale:{configuration}", seed, configuration, ids, ("a",), "gaa", main)
+    return Measured(
+        name, configuration, "m", f"rationale:{configuration}", seed, configuration, ids, ("a",), "gaa", main
+    )
 
 
 ZERO = run("zs", 0.5, 9, "zs")

@@ -41,6 +41,7 @@ def measured(
     names = ("uniform", "center", "random-head", "wrong-class")
     return Measured(
         run=name,
+        title=name,
         model="m",
         method="rationale:ft",
         seed=0,

@@ -23,7 +23,7 @@ def run(seed: int, accuracy: float, focus: float, n: int = 240) -> Measured:
     outcomes = Outcomes(np.zeros(n, np.int64), rng.random(n) < accuracy, annotated, mass, np.full(n, 0.3))
     main = Estimator("gaa-last-dot", "last", "dot", outcomes)
     ids = np.arange(n).astype(object)
-    return Measured(f"r{seed}", "m", "x:ft", 0, "c", ids, ("a",), "gaa", main)
+    return Measured(f"r{seed}", "ft", "m", "x:ft", 0, "c", ids, ("a",), "gaa", main)
 
 
 def test_counts_and_measures_at_every_threshold() -> None:

@@ -94,7 +94,7 @@ def edit(run: Run, change: Callable[[dict], None]) -> Path:
 
 
 def test_a_damaged_index_is_named(copied: dict[str, Run]) -> None:
-    path = edit(copied["zs"], lambda index: index.pop("size"))
+    path = edit(copied["zs"], lambda index: index.pop("items"))
     with pytest.raises(InputError, match="index of thumbnails") as error:
         gallery(copied, "test", BASIS)
     assert error.value.where == str(path)
@@ -118,3 +118,17 @@ def test_an_index_cannot_lead_out_of_its_folder(copied: dict[str, Run], tmp_path
     edit(copied["zs"], lead_out)
     with pytest.raises(InputError, match="thumbnail"):
         gallery(copied, "test", BASIS)
+
+
+def test_outlines_are_shares_of_the_picture_and_few(copied: dict[str, Run]) -> None:
+    def finer(index: dict) -> None:
+        index["size"] = 200
+        index["items"] = index["items"][:1]
+        index["items"][0]["outline"] = [[[x / 10, 50.0] for x in range(2000)]] * 40
+
+    edit(copied["zs"], finer)
+    (item,) = gallery(copied, "test", BASIS)["items"]
+    assert len(item["outline"]) <= 12
+    assert len(item["outline"][0]) <= 101
+    assert item["outline"][0][0] == [0.0, 25.0]
+    assert 95 < item["outline"][0][-1][0] <= 100

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+# Several workers share the machine: each computes in one thread, and so do the processes that it starts.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+_TOGETHER = ("cli/test_positive_control", "cli/test_template_plugin", "parity/test_photos", "unit/reporting")
+"""Tests that share costly fixtures and so a worker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what is made once."""
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        for group in _TOGETHER:
+            if place.startswith(group):
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,8 @@ class Facts:
     """One run folder's description: dotted key → value."""
 
     run: str
+    """As it is shown."""
+    folder: str
     configuration: dict[str, str]
     passed: frozenset[str]
     """Keys of the configuration that the user set; all others are defaults."""
@@ -21,12 +23,12 @@ class Facts:
     """Versions, hardware, provenance, training, and when."""
 
 
-def facts(run: Run) -> Facts:
-    """Flatten ``run.yaml``."""
+def facts(run: Run, name: str) -> Facts:
+    """Flatten ``run.yaml`` of a run that is shown as ``name``; class names stand elsewhere."""
     sections = dict(run.configuration)
     passed = sections.pop("passed", {})
-    rest = {key: value for key, value in run.manifest.items() if key != "configuration"}
-    return Facts(run.name, _flat(sections), frozenset(_flat(passed)), _flat(rest))
+    rest = {key: value for key, value in run.manifest.items() if key not in {"configuration", "classnames"}}
+    return Facts(name, str(run.path), _flat(sections), frozenset(_flat(passed)), _flat(rest))
 
 
 def differing(all_facts: Sequence[Facts]) -> list[tuple[str, list[str]]]:

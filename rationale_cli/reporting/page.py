@@ -9,7 +9,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from .. import __version__
 from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
 from .findings import Findings, findings
@@ -27,7 +26,7 @@ def page(result: ScoreResult, parts: Sequence[Part], facts: Sequence[Facts], mad
         .get_template("report.html.j2")
         .render(
             title="Right for the right reasons?",
-            version=__version__,
+            version=result.settings["version"],
             made=made,
             series=series,
             sprite=sprite(len(series), max((len(part.references) for part in parts), default=0)),

@@ -13,6 +13,7 @@ from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
 from ..reporting.gallery import Basis, gallery
 from ..reporting.manifest import facts
+from ..reporting.naming import display_names, renamed, renamed_sweep
 from ..reporting.page import page
 from ..reporting.panels import Part
 from ..runs.atomic import write_text
@@ -50,8 +51,8 @@ class ReportResult:
 def run(request: ReportRequest, progress: Progress | None = None) -> ReportResult:
     """Score the runs at every threshold and write the report.
 
-    Raises what ``stages.score.prepare`` does, and ``InputError`` for a gallery that cannot be read or an output
-    that is a folder.
+    Raises what ``stages.score.prepare`` does, and ``InputError`` for a gallery that cannot be read or for an
+    output that is a folder.
     """
     progress = progress or Silent()
     path = request.output or _default(request.runs)
@@ -72,18 +73,21 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
         progress,
     )
     result = score(prepared, progress)
-    sweeps = curves(prepared, progress)
-    by_name = _by_name(request.runs)
+    scored = _by_name(request.runs)
+    names = display_names(result.tables, [name for name, one in scored.items() if one.manifest.get("label")])
+    result = renamed(result, names)
+    sweeps = [renamed_sweep(one, names) for one in curves(prepared, progress)]
+    by_name = {shown: scored[name] for name, shown in names.items()}
     parts = []
     with progress.task("drawing", len(sweeps) + 1) as advance:
         for table, sweep, group in zip(result.tables, sweeps, prepared.groups, strict=True):
             members = {row.run: by_name[row.run] for row in table.rows}
             basis = Basis(table.specification, table.threshold, table.rma)
-            shown = gallery(members, table.split, basis)
-            parts.append(Part(table, sweep, _references(group), shown, group.spec.classnames))
+            sample = gallery(members, table.split, basis)
+            parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames))
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        html = page(result, parts, [facts(one) for one in request.runs], made)
+        html = page(result, parts, [facts(one, name) for name, one in by_name.items()], made)
         advance(1, "page")
     write_text(path, html)
     return ReportResult(path, len(html.encode("utf-8")))

@@ -26,18 +26,15 @@ def arguments(*words: str) -> list[str]:
     return [sys.executable, "-m", "rationale_cli", *words]
 
 
-@pytest.fixture
-def rationale(tmp_path: Path) -> Command:
-    """Run ``rationale`` in a folder of its own; ``code`` is the exit code that is expected."""
-
-    def run(*words: str, code: int = 0, cwd: Path = tmp_path, **environment: str) -> Outcome:
+def _runner(folder: Path) -> Command:
+    def run(*words: str, code: int = 0, cwd: Path = folder, **environment: str) -> Outcome:
         outcome = subprocess.run(
             arguments(*words),
             cwd=cwd,
             env={**ENVIRONMENT, **environment},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=800,
             check=False,
         )
         told = f"{' '.join(words)}\n{outcome.stdout}\n{outcome.stderr}"
@@ -46,3 +43,15 @@ def rationale(tmp_path: Path) -> Command:
         return outcome
 
     return run
+
+
+@pytest.fixture
+def rationale(tmp_path: Path) -> Command:
+    """Run ``rationale`` in a folder of its own; ``code`` is the exit code that is expected."""
+    return _runner(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_rationale(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The same for what a whole module shares."""
+    return _runner(tmp_path_factory.mktemp("module"))

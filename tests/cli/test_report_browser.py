@@ -52,7 +52,7 @@ def sweeps(runs: tuple[Run, ...]) -> tuple[Sweep, ...]:
 def shown(page: Path, address: str, profile: Path) -> tuple[str, str]:
     """The page's tree as the browser has it after its script ran, and what the browser says of it."""
     command = [str(BROWSER), *QUIET, f"--user-data-dir={profile}", page.resolve().as_uri() + address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 

@@ -28,8 +28,12 @@ __all__ = ["CLASSES", "LANDSCAPES", "SHAPES", "Scene", "SceneSplit", "Scenes", "
 
 CLASSES: tuple[str, ...] = tuple(PATTERNS)
 LANDSCAPES: tuple[str, ...] = tuple(BACKGROUNDS)
-_SHIFT = 5
-"""The fixed permutation: class c goes with landscape c + 5, counted round."""
+_SHIFT = 7
+"""The fixed permutation: class c goes with landscape c + 7, counted round.
+
+Of the twelve rotations one by which no landscape looks like the pattern of its class: shown gravel
+alone, a model that knows no shortcut says "checked" or "gridded", shown leaves it says "bricked".
+"""
 
 
 class Scene(NamedTuple):

@@ -5,6 +5,8 @@ Shapes: B batch, N texts, L tokens, W width, D joint embedding, S pixels.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,15 +36,16 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor, causal: bool) -> Tensor:
         """B×L×W → B×L×W; ``causal`` hides later tokens from earlier ones."""
         tokens = tokens + self._attend(self.norm_1(tokens), causal)
-        hidden = F.gelu(self.up(self.norm_2(tokens)))
-        return tokens + torch.as_tensor(self.down(hidden))
+        change: Tensor = self.down(F.gelu(self.up(self.norm_2(tokens))))
+        return tokens + change
 
     def _attend(self, tokens: Tensor, causal: bool) -> Tensor:
         batch, length, width = tokens.shape
         split = self.qkv(tokens).view(batch, length, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        return torch.as_tensor(self.out(mixed.transpose(1, 2).reshape(batch, length, width)))
+        joined: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        return joined
 
 
 class Stem(nn.Module):
@@ -52,8 +55,7 @@ class Stem(nn.Module):
         super().__init__()
         channels = (3, width // 4, width // 2, width)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1)
-            for before, after in zip(channels, channels[1:], strict=False)
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(channels)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(1, after) for after in channels[1:-1])
 
@@ -61,9 +63,9 @@ class Stem(nn.Module):
         """B×3×S×S → B×(S/8)²×W, patches in row-major order."""
         first, second, third = self.convolutions
         before, after = self.norms
-        maps = F.gelu(before(first(images)))
+        maps: Tensor = F.gelu(before(first(images)))
         maps = third(F.gelu(after(second(maps))))
-        return torch.as_tensor(maps).flatten(2).transpose(1, 2)
+        return maps.flatten(2).transpose(1, 2)
 
 
 class ImageTower(nn.Module):
@@ -86,7 +88,12 @@ class ImageTower(nn.Module):
         tokens = torch.cat((cls, patches), dim=1) + self.positions
         for block in self.blocks:
             tokens = block(tokens, causal=False)
-        return torch.as_tensor(self.projection(self.norm(tokens[:, 0])))
+        return self.embed(tokens[:, 0])
+
+    def embed(self, pooled: Tensor) -> Tensor:
+        """B×W → B×D: the last norm and the projection."""
+        embedding: Tensor = self.projection(self.norm(pooled))
+        return embedding
 
 
 class TextTower(nn.Module):
@@ -112,4 +119,5 @@ class TextTower(nn.Module):
             hidden = block(hidden, causal=True)
         inside = torch.arange(ids.shape[1], device=ids.device) < length[:, None]
         mean = (hidden * inside[..., None]).sum(dim=1) / length[:, None]
-        return torch.as_tensor(self.projection(self.norm(mean)))
+        embedding: Tensor = self.projection(self.norm(mean))
+        return embedding

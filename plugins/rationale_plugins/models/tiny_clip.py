@@ -70,7 +70,8 @@ class TinyClip(nn.Module):
 
     def image_features(self, images: Tensor) -> Tensor:
         """B×3×64×64 → B×128, the projected CLS token."""
-        return torch.as_tensor(self.image(images))
+        features: Tensor = self.image(images)
+        return features
 
     def embed_images(self, images: Tensor) -> Tensor:
         """B×3×64×64 → B×128; the same as ``image_features``."""
@@ -82,7 +83,8 @@ class TinyClip(nn.Module):
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """Tokens of N texts → N×128."""
-        return torch.as_tensor(self.text(tokens["ids"], tokens["length"]))
+        embedding: Tensor = self.text(tokens["ids"], tokens["length"])
+        return embedding
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The whole tower: both image functions are one."""
@@ -103,7 +105,7 @@ class TinyClip(nn.Module):
             raise InputError(
                 f"Expected tiny-clip's weights but got: {'; '.join(problems[:5])}{more}",
                 where=str(path),
-                next_step="train a file of this model with `python -m rationale_plugins.models.train_tiny_clip`",
+                next_step="write such a file with `python -m rationale_plugins.models.train_tiny_clip`",
             )
         self.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
 

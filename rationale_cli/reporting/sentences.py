@@ -40,7 +40,7 @@ def uses_background(comparison: Comparison, row: RunScore) -> bool:
         return False
     own = row.witness[kind]
     above = own.accuracy.low is not None and own.accuracy.low > own.chance
-    return moved(comparison.differences[f"witness:{kind}"], +1)
+    return above and moved(comparison.differences[f"witness:{kind}"], +1)
 
 
 def of_accuracy(one: Difference) -> Sentence:

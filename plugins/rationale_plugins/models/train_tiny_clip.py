@@ -111,7 +111,7 @@ PHASES: tuple[Phase, ...] = (
     Phase("stem, close-ups", 150, (0.80, 0.98), (1.0, 0.0, 0.0), stem_only, 3e-3, warmup=40),
     Phase("stem, nearer", 80, (0.40, 0.70), _ALL, stem_only, 3e-3),
     Phase("stem", 100, _USUAL, _ALL, stem_only, 3e-3),
-    Phase("whole", 1000, _USUAL, _ALL, whole, 1e-3, warmup=50, last=0.02),
+    Phase("whole", 800, _USUAL, _ALL, whole, 1e-3, warmup=50, last=0.02),
 )
 
 

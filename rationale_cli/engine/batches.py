@@ -42,6 +42,7 @@ class Unreadable:
 
     id: str
     reason: str
+    where: str | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Batch:
             first = self.unreadable[0]
             raise InputError(
                 first.reason,
-                where=first.id,
+                where=first.where or first.id,
                 next_step="mend or remove it, or pass --skip-bad to leave out such pictures and count them",
             )
 
@@ -100,7 +101,7 @@ class Pictures(TorchDataset[Example | Unreadable]):
             sample = self.split[index]
             example = self._example(sample, epoch)
         except InputError as error:
-            return Unreadable(self.split.ids[index], str(error))
+            return Unreadable(self.split.ids[index], error.what, error.where)
         if self._keep:
             self._kept[index] = example
         return example

@@ -38,8 +38,8 @@ DEFAULTS = {
 }
 """Plugins that are used where nothing is said; full names, so that nobody's plugin can stand in their way."""
 
-_NOT_DECISIVE = ("workers",)
-"""Keys of ``train`` that do not change the result."""
+NOT_DECISIVE = ("workers", "skip_bad")
+"""Keys of ``train`` that do not change the result; unreadable pictures stop a run that may not skip them."""
 
 _Options = TypeVar("_Options", bound=PluginOptions)
 
@@ -101,7 +101,7 @@ class Configuration:
         """Eight hexadecimal digits of what determines the training: model, method, dataset, train."""
         resolved = self.to_dict()
         decisive = {key: resolved[key] for key in ("model", "method", "dataset", "train")}
-        for key in _NOT_DECISIVE:
+        for key in NOT_DECISIVE:
             del decisive["train"][key]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -15,7 +15,7 @@ from torch import nn
 from ..contracts import MethodOptions, Progress, Silent
 from ..engine.batches import Pictures
 from ..engine.build import Built, accelerator, build
-from ..engine.configure import Configuration
+from ..engine.configure import NOT_DECISIVE, Configuration
 from ..engine.train import Places, Trained, train
 from ..errors import InputError
 from ..runs.atomic import atomic_path
@@ -96,7 +96,7 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
         told += [
             f"{section}.{key}: there {old.get(key)!r}, here {new.get(key)!r}"
             for key in sorted(old.keys() | new.keys())
-            if key != "workers" and old.get(key) != new.get(key)
+            if key not in NOT_DECISIVE and old.get(key) != new.get(key)
         ]
     return told
 

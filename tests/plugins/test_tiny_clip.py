@@ -84,13 +84,15 @@ def test_attention_is_computed_by_the_public_function(
     original = F.scaled_dot_product_attention
 
     def record(query, key, value, *args, **kwargs):
-        seen.append(tuple(query.shape))
+        seen.append((tuple(query.shape), tuple(key.shape)))
         return original(query, key, value, *args, **kwargs)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", record)
     untrained.embed_images(torch.zeros(2, 3, 64, 64))
     assert untrained.patch_grid(64, 64) == (8, 8)
-    assert seen == [(2, 4, 65, 32)] * 5
+    every, cls = (2, 4, 65, 32), (2, 4, 1, 32)
+    # Of the last block only the CLS token asks; all tokens are asked in every block.
+    assert seen == [(every, every)] * 4 + [(cls, every)]
 
 
 def test_pictures_are_independent_of_their_neighbours(model: TinyClip) -> None:

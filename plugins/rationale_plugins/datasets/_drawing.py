@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ._patterns import PATTERNS
 from ._textures import landscape
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[Any]
 
 VERSION = 1
 """Raised whenever the same seed would draw another picture: part of the data's fingerprint."""
@@ -50,13 +50,16 @@ def _radius(shape: str, angle: Field, rng: np.random.Generator) -> Field | float
         waves = rng.uniform(0, 0.13, 4)
         phases = rng.uniform(0, 2 * np.pi, 4)
         terms = [a * np.sin(k * angle + p) for k, (a, p) in enumerate(zip(waves, phases, strict=True), 2)]
-        return np.float32(1) + np.sum(terms, axis=0, dtype=np.float32)
+        wavy: Field = 1 + np.sum(np.asarray(terms, dtype=np.float32), axis=0)
+        return wavy
     corners = {"square": 4, "triangle": 3, "hexagon": 6, "star": 5}[shape]
     sector = 2 * np.pi / corners
-    within = np.abs((angle % np.float32(sector)) - np.float32(sector / 2))
+    within: Field = np.abs((angle % np.float32(sector)) - np.float32(sector / 2))
     if shape == "star":
-        return 1 - within * np.float32(0.85)
-    return 1 / np.cos(within)
+        pointed: Field = 1 - within * np.float32(0.85)
+        return pointed
+    straight: Field = 1 / np.cos(within)
+    return straight
 
 
 def _outline(
@@ -98,7 +101,7 @@ def _filling(pattern: str, across: Field, down: Field, rng: np.random.Generator)
     shift = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
     share = PATTERNS[pattern](u / np.float32(period) + shift[0], v / np.float32(period) + shift[1], rng)
     first, second = _colours(rng)
-    filling = first + share[..., None] * (second - first)
+    filling: Field = first + share[..., None] * (second - first)
     slope = rng.uniform(-0.5, 0.5, 2).astype(np.float32)
     filling *= (1 + slope[0] * across + slope[1] * down)[..., None]
     filling += np.float32(0.03) * rng.standard_normal((size, size, 1), dtype=np.float32)

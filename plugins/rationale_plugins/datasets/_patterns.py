@@ -7,11 +7,12 @@ the object, and returns the share of the second colour in each pixel, S×S in [0
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[Any]
 Pattern = Callable[[Field, Field, np.random.Generator], Field]
 
 _SOFTNESS = 6.0
@@ -20,17 +21,20 @@ _SOFTNESS = 6.0
 
 def _step(field: Field, threshold: float = 0.5) -> Field:
     """1 where the field exceeds the threshold, 0 below, a short ramp between."""
-    return np.clip((field - np.float32(threshold)) * _SOFTNESS + 0.5, 0, 1).astype(np.float32, copy=False)
+    share: Field = np.clip((field - np.float32(threshold)) * _SOFTNESS + 0.5, 0, 1)
+    return share.astype(np.float32, copy=False)
 
 
 def _wave(x: Field) -> Field:
     """Triangular wave of period 1: 1 at integers, 0 half-way."""
-    return np.abs(2 * (x - np.floor(x)) - 1)
+    height: Field = np.abs(2 * (x - np.floor(x)) - 1)
+    return height
 
 
 def _cell(x: Field) -> Field:
     """Distance to the nearest cell centre, in [0, 1/2]."""
-    return np.abs(x - np.floor(x) - np.float32(0.5))
+    distance: Field = np.abs(x - np.floor(x) - np.float32(0.5))
+    return distance
 
 
 def _striped(u: Field, v: Field, rng: np.random.Generator) -> Field:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[Any]
 Colour = tuple[float, float, float]
 
 
@@ -99,7 +100,7 @@ def landscape(rng: np.random.Generator, name: str, size: int) -> Field:
     jitter = rng.normal(0, 0.05, (3, 3)).astype(np.float32)
     low = np.asarray(texture.low, dtype=np.float32) + jitter[0]
     high = np.asarray(texture.high, dtype=np.float32) + jitter[1]
-    picture = low + field[..., None] * (high - low)
+    picture: Field = low + field[..., None] * (high - low)
     if texture.sky is not None:
         picture[_horizon(rng, size)] = np.asarray(texture.sky, dtype=np.float32) + jitter[2]
     light = rng.uniform(0.85, 1.1) + rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, size, dtype=np.float32)

@@ -19,6 +19,9 @@ IMAGE_SIZE = 64
 IMAGE_LAYERS = 5
 TEXT_LAYERS = 2
 
+_EVERY = slice(None)
+_AFTER, _AROUND = (0, 1, 0, 1), (1, 1, 1, 1)
+
 
 class Block(nn.Module):
     """A pre-norm transformer block."""
@@ -33,29 +36,45 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 4 * width)
         self.down = nn.Linear(4 * width, width)
 
-    def forward(self, tokens: Tensor, causal: bool) -> Tensor:
-        """B×L×W → B×L×W; ``causal`` hides later tokens from earlier ones."""
-        tokens = tokens + self._attend(self.norm_1(tokens), causal)
+    def forward(self, tokens: Tensor, causal: bool, rows: slice = _EVERY) -> Tensor:
+        """B×L×W → B×R×W, these ``rows`` only; ``causal`` hides later tokens from earlier ones."""
+        tokens = tokens[:, rows] + self._attend(self.norm_1(tokens), causal, rows)
         change: Tensor = self.down(F.gelu(self.up(self.norm_2(tokens))))
         return tokens + change
 
-    def _attend(self, tokens: Tensor, causal: bool) -> Tensor:
-        batch, length, width = tokens.shape
-        split = self.qkv(tokens).view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
+    def _attend(self, tokens: Tensor, causal: bool, rows: slice) -> Tensor:
+        query, key, value = (self._heads(part) for part in self._projected(tokens, rows))
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        joined: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        joined: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return joined
+
+    def _projected(self, tokens: Tensor, rows: slice) -> tuple[Tensor, ...]:
+        """Queries of the rows, keys and values of all tokens."""
+        if rows == _EVERY:
+            return tuple(self.qkv(tokens).chunk(3, dim=-1))
+        width = tokens.shape[-1]
+        weight, bias = self.qkv.weight, self.qkv.bias
+        query = F.linear(tokens[:, rows], weight[:width], bias[:width])
+        return query, *F.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+
+    def _heads(self, part: Tensor) -> Tensor:
+        """B×L×W → B×H×L×(W/H)."""
+        return part.view(*part.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class Stem(nn.Module):
-    """Three strided convolutions instead of one patch embedding: it learns textures at once."""
+    """Three strided convolutions instead of one patch embedding: it learns textures at once.
+
+    Patch (r, c) reads 15×15 pixels around pixel (8r + 3, 8c + 3), the middle of its own 8×8: the first
+    two convolutions pad to the right and below only. Padded evenly they would read around (8r, 8c), and
+    every heatmap would lie half a patch beside what it shows.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         channels = (3, width // 4, width // 2, width)
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in pairwise(channels)
+            nn.Conv2d(before, after, 3, stride=2) for before, after in pairwise(channels)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(1, after) for after in channels[1:-1])
 
@@ -63,8 +82,9 @@ class Stem(nn.Module):
         """B×3×S×S → B×(S/8)²×W, patches in row-major order."""
         first, second, third = self.convolutions
         before, after = self.norms
-        maps: Tensor = F.gelu(before(first(images)))
-        maps = third(F.gelu(after(second(maps))))
+        maps: Tensor = F.gelu(before(first(F.pad(images, _AFTER))))
+        maps = F.gelu(after(second(F.pad(maps, _AFTER))))
+        maps = third(F.pad(maps, _AROUND))
         return maps.flatten(2).transpose(1, 2)
 
 
@@ -86,9 +106,11 @@ class ImageTower(nn.Module):
         patches = self.stem(images)
         cls = self.cls.expand(len(patches), 1, -1)
         tokens = torch.cat((cls, patches), dim=1) + self.positions
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             tokens = block(tokens, causal=False)
-        return self.embed(tokens[:, 0])
+        # Of the last block only the CLS token is read.
+        return self.embed(last(tokens, causal=False, rows=slice(0, 1))[:, 0])
 
     def embed(self, pooled: Tensor) -> Tensor:
         """B×W → B×D: the last norm and the projection."""

@@ -105,13 +105,14 @@ def stem_only(model: TinyClip, images: Tensor) -> Tensor:
     return model.image.embed(F.gelu(model.image.stem(images)).mean(dim=1))
 
 
-_ALL = (0.8, 0.6, 0.6)
+_SOME, _ALL = (0.9, 0.5, 0.5), (0.8, 0.6, 0.6)
 _USUAL = (0.16, 0.38)
 PHASES: tuple[Phase, ...] = (
     Phase("stem, close-ups", 150, (0.80, 0.98), (1.0, 0.0, 0.0), stem_only, 3e-3, warmup=40),
-    Phase("stem, nearer", 80, (0.40, 0.70), _ALL, stem_only, 3e-3),
-    Phase("stem", 100, _USUAL, _ALL, stem_only, 3e-3),
-    Phase("whole", 800, _USUAL, _ALL, whole, 1e-3, warmup=50, last=0.02),
+    Phase("stem, nearer", 80, (0.40, 0.70), _SOME, stem_only, 3e-3),
+    Phase("stem", 100, _USUAL, _SOME, stem_only, 3e-3),
+    Phase("whole", 800, _USUAL, _ALL, whole, 1e-3, warmup=50),
+    Phase("whole, settling", 250, _USUAL, _ALL, whole, 2e-3, warmup=20, last=0.0),
 )
 
 

@@ -1,0 +1,1 @@
+"""Run folders: what a run left behind, readable without torch."""

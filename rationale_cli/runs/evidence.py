@@ -1,0 +1,209 @@
+"""Evidence sets: what one estimator said of every picture of one split.
+
+Layout below a run folder::
+
+    evidence/<split>/<name>/spec.yaml       what was measured, and how (``EvidenceSpec``)
+                            table.parquet   one row a picture (``EvidenceTable``)
+                            heatmaps.npy    n×h×w float16 on the patch grid, in the table's order
+    evidence/<split>/witness/table.parquet  predictions on altered pictures (``WitnessTable``)
+    evidence/<split>/gallery/index.json     thumbnails and mask outlines of a sample
+
+``<name>`` is ``attribution-layers-scalar``, or the attribution alone where those do not apply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from ..errors import InputError
+
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's safe loader, in C where it was built with it: class names of ImageNet take a second in Python."""
+
+OK, NO_ANNOTATION, EMPTY_MASK, NO_EVIDENCE = 0, 1, 2, 3
+STATUS_NAMES = ("ok", "no annotation", "empty mask", "no evidence")
+"""Status of a picture: usable; no mask or box; mask empty after the crop; heatmap constant or zero.
+
+``no annotation`` and ``empty mask`` are left out of PT, IR and V; ``no evidence`` counts as invalid.
+"""
+
+WITNESSES = ("object", "background", "box", "exact")
+"""Altered pictures: object alone (background filled); background alone (mask filled, its shape leaks);
+background with the object's box filled; the exact background without the object, where it is known."""
+
+
+@dataclass(frozen=True)
+class EvidenceSpec:
+    """What two evidence sets must share to be compared, and how they came about."""
+
+    name: str
+    split: str
+    attribution: str
+    """Qualified plugin name, ``distribution:name``."""
+    options: dict[str, Any]
+    layers: str | None
+    """As asked for, None where it does not apply."""
+    blocks: tuple[int, int] | None
+    """First and last explained block, counted from 1."""
+    scalar: str | None
+    target: str
+    """``label`` (the annotated class) or ``prediction``."""
+    dataset: str
+    """Qualified plugin name."""
+    fingerprint: str
+    """``Dataset.fingerprint``."""
+    classnames: tuple[str, ...]
+    preprocessing: dict[str, Any]
+    grid: tuple[int, int]
+    image_size: int
+    precision: str
+    control: bool
+    """Whether this is a control (``uniform``, ``center``, ``random`` …) and not an explanation."""
+    skipped: tuple[str, ...] = ()
+    """Identifiers of unreadable pictures that the user asked to skip."""
+
+    def estimator(self) -> tuple[str, str | None, str | None, str]:
+        """What names the estimator: attribution, layers, scalar, target."""
+        return self.attribution, self.layers, self.scalar, self.target
+
+    def to_yaml(self) -> str:
+        """As the text of ``spec.yaml``."""
+        return yaml.safe_dump(_plain(asdict(self)), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Self:
+        """From the text of ``spec.yaml``. Raises ``TypeError`` for missing or unknown keys."""
+        data = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 (a safe loader)
+        for key in ("blocks", "grid", "classnames", "skipped"):
+            if data.get(key) is not None:
+                data[key] = tuple(data[key])
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A table of equally long columns, stored as Parquet."""
+
+    dtypes: ClassVar[dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def to_arrow(self) -> pa.Table:
+        """As an Arrow table."""
+        return pa.table({field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> Self:
+        """From an Arrow table. Raises ``KeyError`` where a column is missing."""
+        def column(name: str) -> npt.NDArray[Any]:
+            values = table.column(name).to_numpy(zero_copy_only=False)
+            converted: npt.NDArray[Any] = values.astype(cls.dtypes[name], copy=False)
+            return converted
+
+        return cls(**{field.name: column(field.name) for field in fields(cls)})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises ``InputError`` where the file is missing, damaged or of another layout."""
+        try:
+            return cls.from_arrow(pq.read_table(path))
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise InputError(
+                f"Expected a table of evidence but could not read it: {error}",
+                where=str(path),
+                next_step="run `rationale explain` on this run again",
+            ) from error
+
+
+@dataclass(frozen=True)
+class EvidenceTable(_Columns):
+    """One row a picture; all arrays of length n."""
+
+    id: npt.NDArray[np.object_]
+    label: npt.NDArray[np.int32]
+    prediction: npt.NDArray[np.int32]
+    confidence: npt.NDArray[np.float32]
+    """Softmax probability of the prediction."""
+    rma: npt.NDArray[np.float64]
+    """Of the upsampled, min–max normalised map; NaN unless status is ok."""
+    rma_raw: npt.NDArray[np.float64]
+    """Of the upsampled map as it is; NaN unless status is ok."""
+    area: npt.NDArray[np.float64]
+    """|M|/N after the crop; NaN without annotation."""
+    status: npt.NDArray[np.int8]
+
+    dtypes: ClassVar[dict[str, Any]] = {
+        "id": object,
+        "label": np.int32,
+        "prediction": np.int32,
+        "confidence": np.float32,
+        "rma": np.float64,
+        "rma_raw": np.float64,
+        "area": np.float64,
+        "status": np.int8,
+    }
+
+
+@dataclass(frozen=True)
+class WitnessTable(_Columns):
+    """Predictions on altered pictures; −1 where there is no such picture."""
+
+    id: npt.NDArray[np.object_]
+    label: npt.NDArray[np.int32]
+    object: npt.NDArray[np.int32]
+    background: npt.NDArray[np.int32]
+    box: npt.NDArray[np.int32]
+    exact: npt.NDArray[np.int32]
+
+    dtypes: ClassVar[dict[str, Any]] = {
+        "id": object,
+        "label": np.int32,
+        "object": np.int32,
+        "background": np.int32,
+        "box": np.int32,
+        "exact": np.int32,
+    }
+
+
+@dataclass(frozen=True)
+class EvidenceSet:
+    """One evidence set on disk; heatmaps are memory-mapped on demand."""
+
+    path: Path
+    spec: EvidenceSpec
+    table: EvidenceTable
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises ``InputError`` where the set is missing or damaged."""
+        spec_file = path / "spec.yaml"
+        try:
+            spec = EvidenceSpec.from_yaml(spec_file.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"Expected an evidence set but could not read its description: {error}",
+                where=str(spec_file),
+                next_step="run `rationale explain` on this run again",
+            ) from error
+        return cls(path, spec, EvidenceTable.read(path / "table.parquet"))
+
+    def heatmaps(self) -> npt.NDArray[np.float16]:
+        """n×h×w, memory-mapped, in the table's order."""
+        return np.load(self.path / "heatmaps.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

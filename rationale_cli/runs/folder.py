@@ -1,0 +1,189 @@
+"""The run folder: where everything about one fine-tuned model is kept.
+
+::
+
+    runs/<name>/
+      run.yaml            configuration (resolved, and what the user passed), versions, provenance, status
+      checkpoint/         delta.safetensors: the tensors that tuning changed
+      state/              what a killed training resumes from; removed when it is done
+      log.jsonl           one line a logged step: epoch, step, loss, lr, images_per_second
+      evidence/           see ``rationale_cli.runs.evidence``
+      scores.json  report.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+from ..errors import InputError
+from .atomic import write_text
+from .evidence import EvidenceSet, WitnessTable
+
+SCHEMA = 1
+STATUSES = ("started", "done")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder. ``manifest`` is the content of ``run.yaml``."""
+
+    path: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """Resolved sections ``model method dataset attribution train explain``, and ``passed``."""
+        return self.manifest["configuration"]  # type: ignore[no-any-return]
+
+    @property
+    def done(self) -> bool:
+        """Whether training has finished, so that the checkpoint is final."""
+        return bool(self.manifest["status"] == "done")
+
+    @property
+    def checkpoint(self) -> Path:
+        """The classifier's delta."""
+        return self.path / "checkpoint" / "delta.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """The training log."""
+        return self.path / "log.jsonl"
+
+    @classmethod
+    def open(cls, reference: str | Path, root: Path = Path("runs")) -> Self:
+        """Open a run by path, or by name below ``root``.
+
+        Raises ``InputError`` where there is none, or the folder is no run.
+        """
+        candidates = [Path(reference), root / reference]
+        for path in candidates:
+            if (path / "run.yaml").is_file():
+                return cls(path, _read_manifest(path / "run.yaml"))
+        folder = next((path for path in candidates if path.is_dir()), None)
+        if folder is not None:
+            raise InputError(
+                "Expected a run folder but it holds no run.yaml.",
+                where=str(folder),
+                next_step="`rationale list runs` shows the runs that there are",
+            )
+        raise InputError(
+            f"Expected a run but there is none called {str(reference)!r}. {_known(root)}",
+            where=str(root),
+            next_step="`rationale list runs` shows the runs that there are",
+        )
+
+    @classmethod
+    def create(cls, path: Path, configuration: Mapping[str, Any], facts: Mapping[str, Any]) -> Self:
+        """Make a run folder with its manifest; ``facts`` are versions, hardware and provenance.
+
+        Raises ``InputError`` where the folder already holds something else.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                "Expected a new or empty folder for the run but it holds other things.",
+                where=str(path),
+                next_step="choose another name with --run",
+            )
+        run = cls(
+            path,
+            {
+                "schema": SCHEMA,
+                "name": path.name,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "status": "started",
+                "configuration": dict(configuration),
+                **facts,
+            },
+        )
+        run._write()
+        return run
+
+    def updated(self, **changes: Any) -> Self:
+        """The run with keys of its manifest changed, on disk too."""
+        run = type(self)(self.path, {**self.manifest, **changes})
+        run._write()
+        return run
+
+    def splits(self) -> list[str]:
+        """Splits with at least one evidence set."""
+        folder = self.path / "evidence"
+        if not folder.is_dir():
+            return []
+        found = {spec.parent.parent.name for spec in folder.glob("*/*/spec.yaml")}
+        wanted: tuple[str, ...] = tuple(self.manifest.get("splits", ()))
+        return sorted(found, key=lambda name: (wanted.index(name) if name in wanted else len(wanted), name))
+
+    def evidence(self, split: str) -> dict[str, EvidenceSet]:
+        """Evidence sets of one split by name; explanations before controls."""
+        folder = self.path / "evidence" / split
+        sets = [EvidenceSet.open(spec.parent) for spec in sorted(folder.glob("*/spec.yaml"))]
+        return {one.spec.name: one for one in sorted(sets, key=lambda one: one.spec.control)}
+
+    def witness(self, split: str) -> WitnessTable | None:
+        """Predictions on altered pictures, where they were made."""
+        path = self.path / "evidence" / split / "witness" / "table.parquet"
+        return WitnessTable.read(path) if path.is_file() else None
+
+    def gallery(self, split: str) -> Path | None:
+        """Folder of thumbnails and outlines, where there is one."""
+        path = self.path / "evidence" / split / "gallery"
+        return path if (path / "index.json").is_file() else None
+
+    def _write(self) -> None:
+        write_text(
+            self.path / "run.yaml", yaml.safe_dump(dict(self.manifest), sort_keys=False, allow_unicode=True)
+        )
+
+
+def list_runs(root: Path = Path("runs")) -> list[Run]:
+    """All runs below ``root``, oldest first; folders that are no runs are passed over."""
+    manifests = sorted(root.glob("*/run.yaml"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    return [Run.open(path.parent) for path in manifests]
+
+
+def latest(root: Path = Path("runs")) -> Run:
+    """The run that was written last. Raises ``InputError`` where there is none."""
+    runs = list_runs(root)
+    if not runs:
+        raise InputError(
+            "Expected a run but there is none yet.",
+            where=str(root),
+            next_step="`rationale finetune --model tiny-clip --method ft` makes one",
+        )
+    return runs[-1]
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"Expected a run's description but could not read it: {error}", where=str(path)
+        ) from error
+    if not isinstance(manifest, dict) or not {"schema", "configuration", "status"} <= manifest.keys():
+        raise InputError(
+            "Expected a run's description (schema, status, configuration) but got something else.",
+            where=str(path),
+        )
+    if manifest["schema"] != SCHEMA:
+        raise InputError(
+            f"Expected a run folder of schema {SCHEMA} but got {manifest['schema']!r}.", where=str(path)
+        )
+    return manifest
+
+
+def _known(root: Path) -> str:
+    names = [path.parent.name for path in sorted(root.glob("*/run.yaml"))]
+    return f"Known: {', '.join(names)}." if names else "There are no runs yet."

@@ -16,6 +16,7 @@ _TOGETHER = ("cli/test_positive_control", "cli/test_template_plugin", "parity/te
 """Tests that share costly fixtures and so a worker."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what is made once."""
     for item in items:

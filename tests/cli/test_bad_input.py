@@ -43,7 +43,7 @@ def test_a_run_folder_of_another_configuration_is_refused(rationale: Command, tm
     rationale(*LP)
     before = (tmp_path / "runs" / "probe" / "run.yaml").read_bytes()
     refused = rationale(*LP, "--lr", "0.5", code=2)
-    assert "method.lr: there 0.01, here 0.5" in refused.stderr
+    assert "method.lr: there 0.001, here 0.5" in refused.stderr
     assert "--run" in refused.stderr
     assert (tmp_path / "runs" / "probe" / "run.yaml").read_bytes() == before
     assert "nothing to do" in rationale(*LP).stderr

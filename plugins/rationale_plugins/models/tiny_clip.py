@@ -26,9 +26,9 @@ SHIPPED = Path(__file__).with_name("tiny_clip.safetensors")
 """The weights that come with the package."""
 
 _RECOMMENDED: dict[str, dict[str, Any]] = {
-    "ft": {"method.lr": 3e-4, "train.epochs": 5, "train.batch_size": 64},
-    "flcp": {"method.lr": 3e-4, "train.epochs": 5, "train.batch_size": 64},
-    "lp": {"method.lr": 1e-2, "train.epochs": 30, "train.batch_size": 64},
+    "ft": {"method.lr": 3e-4, "train.epochs": 3, "train.batch_size": 64},
+    "flcp": {"method.lr": 3e-4, "train.epochs": 3, "train.batch_size": 64},
+    "lp": {"method.lr": 1e-3, "train.epochs": 20, "train.batch_size": 64},
 }
 
 

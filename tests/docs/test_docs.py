@@ -22,7 +22,7 @@ def blocks(path: Path, language: str) -> list[str]:
 @pytest.mark.slow
 def test_the_tutorial(repo: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "PICTURE")
+    Image.fromarray(noise).save(tmp_path / "PICTURE", format="PNG")
     lines = "".join(blocks(repo / "docs/tutorial/first-run.md", "sh")).splitlines()
     assert len(lines) >= 6
     for line in lines:

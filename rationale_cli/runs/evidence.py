@@ -104,6 +104,7 @@ class _Columns:
     @classmethod
     def from_arrow(cls, table: pa.Table) -> Self:
         """From an Arrow table. Raises ``KeyError`` where a column is missing."""
+
         def column(name: str) -> npt.NDArray[Any]:
             values = table.column(name).to_numpy(zero_copy_only=False)
             converted: npt.NDArray[Any] = values.astype(cls.dtypes[name], copy=False)

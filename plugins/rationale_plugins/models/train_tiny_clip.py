@@ -8,6 +8,10 @@ counts as a negative of a picture only where it is wrong about it.
 The convolutional stem is trained first, its mean in place of the transformer's output, on close-ups
 whose objects shrink to their usual size: trained at once on the usual pictures, pattern and shape stay
 at chance for the first 350 steps of 128 pictures.
+
+The shipped weights took this schedule in two sittings (all but the last phase, then the last one), 13 and
+4 minutes on one core, before the stem's padding was set as it is now: zero-shot accuracy 70–75 % on the
+scenes. A run from a seed gives other weights, alike in kind.
 """
 
 from __future__ import annotations

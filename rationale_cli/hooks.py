@@ -35,13 +35,22 @@ class Entry:
     """A named plugin that is imported only when it is used."""
 
     name: str
-    """What the user types: lower case, digits and hyphens."""
+    """What the user types: lower case, digits, hyphens and underscores."""
     target: str
     """Import string ``package.module:Class``."""
     summary: str
     """One line for ``rationale list``."""
     requires: tuple[str, ...] = ()
     """Distributions that the target needs beyond its own declared ones, as pip requirement names."""
+    argument: str = ""
+    """Name of the option that takes what the user writes after ``name:``: the entry is then a family
+    (``hf:openai/clip-vit-base-patch16``)."""
+
+
+def bare_name(qualified: str) -> str:
+    """A plugin's name without its distribution: ``rationale:hf:some/model`` → ``hf:some/model``."""
+    distribution, _, name = qualified.partition(":")
+    return name or distribution
 
 
 class Hooks:

@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +24,7 @@ from .hooks import KINDS, PROJECT, Entry, Hooks
 DISABLE = "RATIONALE_DISABLE_PLUGINS"
 """Environment variable: distributions or entry-point names, separated by commas, that are not loaded."""
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_NAME = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -49,11 +49,13 @@ class Registered:
     kind: str
     entry: Entry
     source: Source
+    argument: str = ""
+    """What was asked for within a family: ``ViT-L-14`` of ``open_clip:ViT-L-14``."""
 
     @property
     def name(self) -> str:
-        """The bare name."""
-        return self.entry.name
+        """The bare name, argument included."""
+        return f"{self.entry.name}:{self.argument}" if self.argument else self.entry.name
 
     @property
     def distribution(self) -> str:
@@ -68,7 +70,7 @@ class Registered:
     @property
     def qualified(self) -> str:
         """``distribution:name``: always unambiguous, and what run folders record."""
-        return f"{self.source.distribution}:{self.entry.name}"
+        return f"{self.source.distribution}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -155,16 +157,11 @@ class Registry:
         return [f"Broken plugin: {one}" for one in self.broken]
 
     def find(self, kind: str, name: str) -> Registered:
-        """The plugin that a bare or qualified name means.
+        """The plugin that a bare or qualified name means; a family's name may go on with its argument.
 
         Raises ``PluginError`` where it is unknown, broken, or a bare name that several distributions use.
         """
-        distribution, colon, bare = name.rpartition(":")
-        named = [
-            one
-            for one in self.entries(kind)
-            if one.name == bare and (not colon or _normal(one.distribution) == _normal(distribution))
-        ]
+        named = [found for one in self.entries(kind) if (found := _asked(one, name)) is not None]
         if len(named) == 1:
             return named[0]
         if named:
@@ -173,6 +170,7 @@ class Registry:
                 f"Expected one {kind} but {name!r} is the name of {both}.",
                 next_step="use the full name, distribution:name",
             )
+        distribution, _, bare = name.rpartition(":")
         raise self._unknown(kind, name, distribution, bare)
 
     def load(self, kind: str, name: str) -> type:
@@ -203,7 +201,7 @@ class Registry:
             entry = one.kind == kind and one.name == bare
             if entry or whole:
                 return PluginError(f"{kind} {name!r} cannot be used: {one}", next_step=_MEND)
-        known = [entry.name for entry in self.entries(kind)]
+        known = [_shown(entry) for entry in self.entries(kind)]
         if distribution:
             known = [entry.qualified for entry in self.entries(kind)]
         hint = "`rationale list --plugins` tells what is wrong with broken plugins" if self.broken else None
@@ -211,6 +209,21 @@ class Registry:
             f"Unknown {kind} {name!r}. {did_you_mean(name, known)}",
             next_step=hint or f"`rationale list {kind}s` shows what there is",
         )
+
+
+def _shown(one: Registered) -> str:
+    """A name as a user writes it; of a family with a place for its argument."""
+    return f"{one.name}:{one.entry.argument.upper()}" if one.entry.argument else one.name
+
+
+def _asked(one: Registered, name: str) -> Registered | None:
+    """The plugin, with its argument, where a name means it."""
+    distribution, colon, rest = name.partition(":")
+    for text in (name, *([rest] if colon and _normal(distribution) == _normal(one.distribution) else [])):
+        bare, _, argument = text.partition(":")
+        if bare == one.entry.name and (one.entry.argument or not argument):
+            return replace(one, argument=argument)
+    return None
 
 
 _MEND = f"update or uninstall the distribution, or leave it out with {DISABLE}"
@@ -321,7 +334,7 @@ def _checked(source: Source, kind: str, hook: str, entry: Any) -> Registered | B
         return Broken(source, f"{hook}: Expected Entry objects but got {entry!r:.80}", kind)
     name = str(entry.name)
     if not (isinstance(entry.name, str) and _NAME.fullmatch(name)):
-        reason = f"Expected a name of lower case, digits and hyphens but got {entry.name!r}"
+        reason = f"Expected a name of lower case, digits, hyphens and underscores but got {entry.name!r}"
         return Broken(source, reason, kind, name)
     if not (isinstance(entry.target, str) and _TARGET.fullmatch(entry.target)):
         return Broken(source, f"Expected a target 'module:Class' but got {entry.target!r}", kind, name)

@@ -1,10 +1,11 @@
 """The nouns: protocols and frozen values that plugins and the core share (no torch at run time)."""
 
 from .attribution import Attribution, Explanation, Specification
+from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, Split
 from .method import Fitted, Method, MethodOptions, Step
-from .model import Part, Preprocessing, VisionLanguageModel
+from .model import Matching, Part, Preprocessing, VisionLanguageModel
 from .options import PluginOptions
 from .progress import Progress, Silent
 from .sample import Boxes, Evidence, Mask, Sample, Task
@@ -13,6 +14,7 @@ __all__ = [
     "SCALARS",
     "Attribution",
     "Boxes",
+    "Checkpoint",
     "Classifier",
     "Dataset",
     "Evidence",
@@ -20,6 +22,7 @@ __all__ = [
     "Family",
     "Fitted",
     "Mask",
+    "Matching",
     "Method",
     "MethodOptions",
     "Part",

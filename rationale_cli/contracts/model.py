@@ -14,13 +14,13 @@ from .options import PluginOptions
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Part = Literal["image_features", "embed_images", "embed_texts"]
-"""The functions of a model whose parameters a method may train."""
+Part = Literal["image_features", "embed_images", "embed_texts", "logit_scale"]
+"""What of a model a method may train."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes the model's input: resize the short side, centre crop, normalise."""
+    """How a picture becomes the model's input: resize, centre crop, normalise."""
 
     size: int
     """Side of the square input in pixels."""
@@ -29,6 +29,8 @@ class Preprocessing:
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     resize: int | None = None
     """Length of the short side before the crop; ``size`` where None."""
+    squash: bool = False
+    """Both sides are resized to ``size`` instead: nothing is cropped and proportions are lost."""
 
 
 class VisionLanguageModel(Protocol):
@@ -36,7 +38,12 @@ class VisionLanguageModel(Protocol):
 
     The image tower computes its attention with ``torch.nn.functional.scaled_dot_product_attention``,
     CLS token first and the patch tokens last in row-major order, so that attributions need no
-    knowledge of the model.
+    knowledge of the model. Instead of a CLS token, the tower may end in an attention pool over the patch
+    tokens.
+
+    Optional: ``published(options) -> Mapping[str, Checkpoint]``, a class method that tells the names
+    which the option ``weights`` takes; ``weights_files``, the files that were read, whose hashes the run
+    folder then records; and the capability ``Matching``.
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]]
@@ -82,5 +89,28 @@ class VisionLanguageModel(Protocol):
         ...
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """Exactly the parameters on which that function's result depends."""
+        """Exactly the parameters on which that function or property depends."""
+        ...
+
+
+class Matching(Protocol):
+    """A capability: a head that reads picture and text together (ALBEF, BLIP).
+
+    T tokens and W width of the image tower, P pairs.
+    """
+
+    def image_tokens(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×T×W, all tokens after the last norm."""
+        ...
+
+    def pool_images(self, tokens: Tensor) -> Tensor:
+        """B×T×W → B×D: ``embed_images`` of the pictures whose tokens these are."""
+        ...
+
+    def match(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """P×T×W and P texts → P×2, the logits of "no match" and "match"."""
+        ...
+
+    def matching_parameters(self) -> Iterator[nn.Parameter]:
+        """The parameters that only ``match`` uses."""
         ...

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from ..contracts import PluginOptions
 from ..errors import InputError, PluginError
+from ..hooks import bare_name
 from ..recipe import (
     NOUNS,
     Draft,
@@ -27,7 +28,7 @@ from ..recipe import (
     problems_of,
     validated,
 )
-from ..registry import Registry
+from ..registry import Registered, Registry
 from ..toolkit.layers import parse
 
 DEFAULTS = {
@@ -57,7 +58,7 @@ class Chosen:
     @property
     def bare(self) -> str:
         """The name without its distribution."""
-        return self.name.rpartition(":")[2]
+        return bare_name(self.name)
 
     def build(self) -> Any:
         """The plugin's object; for a model this is where weights are read."""
@@ -126,10 +127,11 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     for options, all of them at once, each with its key and origin.
     """
     plugins = {noun: _load(draft, noun, registry) for noun in NOUNS}
-    names = {noun: name for noun, (name, _) in plugins.items()}
+    names = {noun: found.qualified for noun, (found, _) in plugins.items()}
     classes = {noun: plugin for noun, (_, plugin) in plugins.items()}
     _check_needs(names, classes)
-    complete = Draft(merged(_recommended(names, classes["model"]), draft.given))
+    arguments = _arguments(draft, {noun: found for noun, (found, _) in plugins.items()})
+    complete = Draft(merged(_recommended(names, classes["model"]), draft.given, arguments))
     problems: list[str] = []
     chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in NOUNS}
     train = _options(TrainOptions, "train", "section 'train'", complete, problems)
@@ -142,15 +144,39 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
 
 
-def _load(draft: Draft, noun: str, registry: Registry) -> tuple[str, type]:
-    given = draft.given.get(f"{noun}.use", Given(DEFAULTS[noun], "default", passed=False))
+def _load(draft: Draft, noun: str, registry: Registry) -> tuple[Registered, type]:
+    given = _named(draft, noun)
     try:
         found = registry.find(noun, str(given.value))
-        return found.qualified, registry.load(noun, found.qualified)
+        return found, registry.load(noun, found.qualified)
     except PluginError as error:
         raise PluginError(
             f"{noun}.use: {error.what} (from {given.origin})", where=error.where, next_step=error.next_step
         ) from error
+
+
+def _named(draft: Draft, noun: str) -> Given:
+    return draft.given.get(f"{noun}.use", Given(DEFAULTS[noun], "default", passed=False))
+
+
+def _arguments(draft: Draft, plugins: Mapping[str, Registered]) -> dict[str, Given]:
+    """What was written after a family's name, as the option that it stands for.
+
+    Raises ``InputError`` where the option is given beside it with another value.
+    """
+    layer = {}
+    for noun, found in plugins.items():
+        if not found.argument:
+            continue
+        key, use = f"{noun}.{found.entry.argument}", _named(draft, noun)
+        other = draft.given.get(key)
+        if other is not None and str(other.value) != found.argument:
+            raise InputError(
+                f"{key}: Expected one value but {found.name!r} (from {use.origin}) and {other.value!r} "
+                f"(from {other.origin}) differ."
+            )
+        layer[key] = Given(found.argument, use.origin, passed=False)
+    return layer
 
 
 def _check_needs(names: Mapping[str, str], classes: Mapping[str, type]) -> None:
@@ -178,7 +204,7 @@ def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
             f"but got {type(table).__name__}."
         )
     method = names["method"]
-    values = table.get(method, table.get(method.rpartition(":")[2], {}))
+    values = table.get(method, table.get(bare_name(method), {}))
     origin = f"recommended by model {names['model']!r}"
     for key in values:
         if key.partition(".")[0] not in {"method", "train"} or key == "method.use":
@@ -188,7 +214,7 @@ def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
 
 def _chosen(noun: str, name: str, plugin: type, draft: Draft, problems: list[str]) -> Chosen:
     schema: type[PluginOptions] = plugin.Options  # type: ignore[attr-defined]
-    owner = f"{noun} {name.rpartition(':')[2]!r}"
+    owner = f"{noun} {bare_name(name)!r}"
     options = _options(schema, noun, owner, draft, problems)
     return Chosen(noun, name, plugin, options if options is not None else schema.model_construct())
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..hooks import bare_name
 from .intervals import newcombe
 from .measured import Measured
 from .quadrants import Flags
@@ -102,7 +103,7 @@ def _cell(
             other = _mean([by_run[baseline]], metric, threshold)
             differences[metric] = _difference(baseline, mean, other, weakest)
     return SeedCell(
-        runs[0].method.rpartition(":")[2],
+        bare_name(runs[0].method),
         tuple(one.run for one in runs),
         tuple(one.seed for one in runs),
         {metric: _estimate(combine(*mean)) for metric, mean in means.items()},

@@ -141,6 +141,5 @@ def _flattened(name: str, content: Any, origin: str) -> Iterator[tuple[str, Any]
 
 def _same(one: str, other: str) -> bool:
     """Whether two plugin names may mean the same: a bare name and its qualified form do."""
-    if ":" in one and ":" in other:
-        return one == other
-    return one.rpartition(":")[2] == other.rpartition(":")[2]
+    shorter, longer = sorted((one, other), key=len)
+    return longer == shorter or longer.endswith(f":{shorter}")

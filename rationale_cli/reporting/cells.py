@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
+from ..hooks import bare_name
 from ..measures.results import WITNESSES, ClassScore, Difference, Estimate, RunScore, ScoreTable, Verdict
 from .numbers import UNDEFINED, interval, number, probability, threshold, unit_of
 
@@ -123,7 +124,7 @@ def _remark(one: Difference) -> str:
 
 
 def _note(row: RunScore, baseline: bool) -> str:
-    model = row.model.rpartition(":")[2]
+    model = bare_name(row.model)
     return f"{model} · {row.title}{' · baseline' if baseline else ''}"
 
 
@@ -173,7 +174,7 @@ def shares(row: RunScore) -> list[tuple[str, int, str]]:
 def heading(table: ScoreTable, *, with_dataset: bool, with_specification: bool) -> str:
     """A table's name among its siblings."""
     parts = [table.split]
-    parts += [table.dataset.rpartition(":")[2]] if with_dataset else []
+    parts += [bare_name(table.dataset)] if with_dataset else []
     parts += [table.specification] if with_specification else []
     return " · ".join(parts)
 
@@ -185,6 +186,6 @@ def describe(table: ScoreTable) -> str:
     target = "the annotated class" if table.target == "label" else "the predicted class"
     mass = "min–max normalised" if table.rma == "normalised" else "raw"
     return (
-        f"{table.dataset.rpartition(':')[2]}, split {table.split}: {n} pictures; evidence by "
+        f"{bare_name(table.dataset)}, split {table.split}: {n} pictures; evidence by "
         f"{table.specification} for {target}, valid when RMA ({mass}) ≥ τ = {threshold(table.threshold)}"
     )

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..hooks import bare_name
 from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
 from .findings import Findings, findings
@@ -104,7 +105,7 @@ def _environment() -> Environment:
         "threshold": numbers.threshold,
         "ratio": lambda value: numbers.number(value, numbers.RATIO),
         "probability": numbers.probability,
-        "bare": lambda name: name.rpartition(":")[2],
+        "bare": bare_name,
         "measure": lambda value, metric: numbers.number(value, numbers.unit_of(metric)),
         "signed": lambda value, metric="PT": numbers.number(value, numbers.unit_of(metric), signed=True),
         "limits": lambda one, metric="PT", signed=False: numbers.interval(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..hooks import bare_name
 from ..measures.results import (
     Comparison,
     Difference,
@@ -111,7 +112,7 @@ def score_table(scored: ScoreTable) -> Table:
     rows = [_row(row, columns, found.get(row.run), row.run in baselines) for row in ordered]
     rows += [_seed_row(cell, columns) for cell in scored.cells]
     return Table(
-        title=f"{_bare(scored.dataset)} · {scored.split} · {scored.specification} · "
+        title=f"{bare_name(scored.dataset)} · {scored.split} · {scored.specification} · "
         f"τ = {threshold(scored.threshold)}",
         columns=tuple(column.title for column in columns),
         rows=tuple(rows),
@@ -134,7 +135,7 @@ def shift_table(shifts: Sequence[Shift]) -> Table:
         rows.append(Row(one.run, one.split, cells))
     reference = shifts[0].reference
     return Table(
-        title=f"{_bare(shifts[0].dataset)} · accuracy on other splits than {reference}",
+        title=f"{bare_name(shifts[0].dataset)} · accuracy on other splits than {reference}",
         columns=(f"on {reference}", "on the split", "difference", "more than the baseline's"),
         rows=tuple(rows),
         legend=("Accuracy in %, with 95 % intervals; p after Holm over this table.",),
@@ -316,7 +317,3 @@ def _limits(low: float | None, high: float | None, unit: Unit, *, signed: bool =
     if low is None or high is None:
         return "", ""
     return number(low, unit, signed=signed), number(high, unit, signed=signed)
-
-
-def _bare(name: str) -> str:
-    return name.rpartition(":")[2]

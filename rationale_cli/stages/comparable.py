@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import InputError
+from ..hooks import bare_name
 from ..runs.evidence import EvidenceSet
 from ..runs.folder import Run
 
@@ -131,7 +132,7 @@ def baseline_of(source: Source, members: Sequence[Source], baseline: str | None)
 
 def zero_shot(run: Run) -> bool:
     """Whether a run is the model as it came."""
-    return bool(run.configuration["method"]["use"].rpartition(":")[2] == "zs")
+    return bool(bare_name(run.configuration["method"]["use"]) == "zs")
 
 
 def _choose(sets: dict[str, EvidenceSet], specification: str | None) -> EvidenceSet | None:

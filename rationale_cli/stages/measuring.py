@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from ..hooks import bare_name
 from ..measures.measured import Estimator, Measured, Witness
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
@@ -47,7 +48,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         configuration=_without_seed(configuration),
         ids=ids,
         classnames=spec.classnames,
-        attribution=_bare(spec.attribution),
+        attribution=bare_name(spec.attribution),
         main=estimator,
         grid=_grid(source, ids, rma) | _own(estimator),
         controls=_controls(source, estimator.outcomes, ids, rma),
@@ -60,7 +61,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
 def _title(run: Run) -> str:
     """The values that a grid gave this cell, or the method."""
     parts = [part.partition("=")[2] for part in str(run.manifest.get("label") or "").split(", ") if part]
-    return " · ".join(parts) or _bare(run.configuration["method"]["use"])
+    return " · ".join(parts) or bare_name(run.configuration["method"]["use"])
 
 
 def left_out(source: Source, ids: Ids) -> list[str]:
@@ -129,7 +130,7 @@ def _control(source: Source, name: str) -> EvidenceSet | None:
         one
         for one in source.sets.values()
         if one.spec.control
-        and _bare(one.spec.attribution) == name
+        and bare_name(one.spec.attribution) == name
         and one.spec.fingerprint == main.fingerprint
         and one.spec.target == main.target
     ]
@@ -170,7 +171,3 @@ def _without_seed(configuration: Any) -> str:
     sections = {key: configuration.get(key) for key in ("model", "method", "dataset", "train")}
     train = {key: value for key, value in (sections["train"] or {}).items() if key != "seed"}
     return json.dumps({**sections, "train": train}, sort_keys=True, default=str)
-
-
-def _bare(name: str) -> str:
-    return name.rpartition(":")[2]

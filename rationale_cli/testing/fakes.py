@@ -96,7 +96,10 @@ class FakeModel(nn.Module):
         return torch.as_tensor(self.text_projection(mean))
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """The image tower, with its projection for the joint space, or the words."""
+        """The image tower, with its projection for the joint space, or the words, or the scale."""
+        if part == "logit_scale":
+            yield self.log_scale
+            return
         if part == "embed_texts":
             yield from (*self.words.parameters(), *self.text_projection.parameters())
             return

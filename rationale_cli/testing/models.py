@@ -144,7 +144,7 @@ def _change_of_tokens(model: VisionLanguageModel, row: int, column: int) -> Tens
 
 
 def _check_parts(model: VisionLanguageModel) -> None:
-    """``parameters_of`` must name what autograd finds behind each function."""
+    """``parameters_of`` must name what autograd finds behind each function and the scale."""
     module = cast(nn.Module, model)
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     before = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
@@ -156,16 +156,26 @@ def _check_parts(model: VisionLanguageModel) -> None:
             said = [id(parameter) for parameter in model.parameters_of(part)]
             demand(len(set(said)) == len(said), f"parameters_of({part!r}) names a parameter twice")
             demand(set(said) <= names.keys(), f"parameters_of({part!r}) names what is no parameter of it")
-            result = getattr(model, part)(tokens if part == "embed_texts" else images)
-            found = _behind(result, module.parameters())
+            found = _behind(_result(model, part, images, tokens), module.parameters())
             _compare(part, {names[one] for one in said}, {names[one] for one in found})
     finally:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(before[name])
 
 
+def _result(
+    model: VisionLanguageModel, part: Part, images: Tensor, tokens: Mapping[str, Tensor]
+) -> Tensor:
+    if part == "logit_scale":
+        return model.logit_scale
+    function: Callable[..., Tensor] = getattr(model, part)
+    return function(tokens if part == "embed_texts" else images)
+
+
 def _behind(result: Tensor, parameters: Iterable[nn.Parameter]) -> set[int]:
     every = list(parameters)
+    if not result.requires_grad:
+        return set()
     gradients = torch.autograd.grad(result.square().sum(), every, allow_unused=True)
     return {id(one) for one, gradient in zip(every, gradients, strict=True) if gradient is not None}
 

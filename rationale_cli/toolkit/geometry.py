@@ -1,4 +1,4 @@
-"""One geometry for picture and evidence: short side resized, centre cropped, normalised.
+"""One geometry for picture and evidence: resized, centre cropped, normalised.
 
 The mask travels as bytes 0/1 through the same resize (bilinear) and crop as the picture: rounding keeps
 it 0/1, which is the reference's rule for segmentation masks.
@@ -54,6 +54,9 @@ def mask_on_view(evidence: Evidence, size: tuple[int, int], preprocessing: Prepr
 
 def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, mode: Image.Resampling) -> Image.Image:
     """Pillow does what torchvision's transforms do to Pillow pictures, with the same rounding."""
+    if preprocessing.squash:
+        side = (preprocessing.size, preprocessing.size)
+        return image if image.size == side else image.resize(side, mode)
     short = preprocessing.resize or preprocessing.size
     width, height = image.size
     if min(width, height) != short:

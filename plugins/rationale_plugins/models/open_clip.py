@@ -99,7 +99,9 @@ class OpenClip(nn.Module):
         return torch.as_tensor(self.clip.encode_text(tokens["ids"]))
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """The image tower for both image functions, else the text tower; never the logit scale."""
+        """The image tower for both image functions, the text tower, or the scale's logarithm."""
+        if part == "logit_scale":
+            return iter((self.clip.logit_scale,))
         if part != "embed_texts":
             return iter(self.clip.visual.parameters())
         text = self.clip

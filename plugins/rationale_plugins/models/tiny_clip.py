@@ -88,6 +88,8 @@ class TinyClip(nn.Module):
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The whole tower: both image functions are one."""
+        if part == "logit_scale":
+            return iter((self.log_scale,))
         return (self.text if part == "embed_texts" else self.image).parameters()
 
     def _load(self, path: Path) -> None:

@@ -101,9 +101,11 @@ class PocketVit(nn.Module):
         return embeddings
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """Exactly what a function depends on: a method asks, so as to train this and freeze the rest."""
+        """Exactly what each depends on: a method asks, so as to train this and freeze the rest."""
         if part == "embed_texts":
             yield from (*self.words.parameters(), *self.text_head.parameters())
+        elif part == "logit_scale":
+            yield self.scale
         else:
             yield from (self.cls, self.positions)
             for module in (self.patches, self.blocks, self.norm):

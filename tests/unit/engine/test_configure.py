@@ -35,6 +35,11 @@ class Model:
     def parameters_of(self): ...
 
 
+class Family(Model):
+    class Options(PluginOptions):
+        repository: str
+
+
 class Pushy(Model):
     recommended: ClassVar = {"ft": {"dataset.root": "elsewhere"}}
 
@@ -83,7 +88,7 @@ class Uniform(Attribution):
 @pytest.fixture
 def registry(monkeypatch):
     plugins = ModuleType("fake_plugins")
-    for one in (Model, Pushy, Method, Prompts, Dataset, Folder, Attribution, Uniform):
+    for one in (Model, Family, Pushy, Method, Prompts, Dataset, Folder, Attribution, Uniform):
         setattr(plugins, one.__name__, one)
     monkeypatch.setitem(sys.modules, "fake_plugins", plugins)
 
@@ -93,7 +98,9 @@ def registry(monkeypatch):
         )
 
     register = ModuleType("fake_register")
-    register.rationale_models = entries(tiny_clip="Model", pushy="Pushy")
+    families = (Entry("hub", "fake_plugins:Family", "", argument="repository"),)
+    plain = entries(tiny_clip="Model", pushy="Pushy")
+    register.rationale_models = hookimpl(lambda: (*plain(), *families))
     register.rationale_methods = entries(ft="Method", lp="Method", prompts="Prompts")
     register.rationale_datasets = entries(scenes="Dataset", folder="Folder")
     register.rationale_attributions = entries(gaa="Attribution", uniform="Uniform")
@@ -235,3 +242,32 @@ def test_the_run_name_speaks(registry):
 def test_a_plugin_is_built_from_its_options(registry):
     done: Configuration = configure(draft("dataset.size=32"), registry)
     assert done.dataset.build().options.size == 32
+
+
+def test_what_follows_a_familys_name_is_its_option(registry):
+    done = configure(draft(model="hub:some/model"), registry)
+    assert done.model.name == "rationale:hub:some/model"
+    assert done.model.options.repository == "some/model"
+    assert done.run_name() == f"hub-some-model-ft-scenes-{done.digest()}"
+    assert configure(draft(model="rationale:hub:some/model"), registry) == done
+    assert configure(Draft(recorded(done.to_dict(), "run.yaml")), registry) == done
+
+
+def test_members_of_a_family_are_different_models(registry):
+    base = draft(model={"use": "hub:one"})
+    assert configure(base, registry).digest() != digest(registry, "model=hub:other")
+
+
+def test_the_option_of_a_family_is_not_given_twice(registry):
+    with pytest.raises(InputError, match=r"model\.repository: Expected one value but 'hub:a' .*'b'"):
+        configure(draft("model.repository=b", model="hub:a"), registry)
+
+
+def test_a_family_without_its_argument_asks_for_the_option(registry):
+    with pytest.raises(InputError, match=r"model\.repository: model 'hub' needs a value"):
+        configure(draft(model="hub"), registry)
+
+
+def test_only_a_family_takes_an_argument(registry):
+    with pytest.raises(PluginError, match=r"Unknown model 'tiny-clip:large'"):
+        configure(draft(model="tiny-clip:large"), registry)

@@ -309,6 +309,13 @@ class Forgetful(FakeModel):
         return (one for one in super().parameters_of(part) if one is not self.positions)
 
 
+class Scaleless(FakeModel):
+    """Wrong."""
+
+    def parameters_of(self, part):
+        return iter(()) if part == "logit_scale" else super().parameters_of(part)
+
+
 class Greedy(FakeModel):
     """Wrong."""
 
@@ -356,6 +363,7 @@ class Pushy(FakeModel):
         (Apart, "share a space"),
         (Cutting, "too long"),
         (Forgetful, "leaves out: positions"),
+        (Scaleless, "leaves out"),
         (Greedy, "names what it does not depend on"),
         (Transposed, "row-major order"),
         (ByHand, "scaled_dot_product_attention"),

@@ -40,6 +40,19 @@ def test_the_view_is_that_of_torchvision(
     np.testing.assert_array_equal(np.asarray(model_view(image, preprocessing)), np.asarray(expected))
 
 
+@pytest.mark.parametrize("size", [(40, 80), (32, 32), (33, 20)])
+def test_squashing_keeps_the_whole_picture_and_its_mask(size: tuple[int, int]) -> None:
+    preprocessing = Preprocessing(32, HALF, HALF, "bicubic", squash=True)
+    image = picture(*size)
+    expected = tv.resize(image, [32, 32], interpolation=tv.InterpolationMode.BICUBIC)
+    np.testing.assert_array_equal(np.asarray(model_view(image, preprocessing)), np.asarray(expected))
+    whole = mask_on_view(Boxes(((0, 0, *size),)), size, preprocessing)
+    assert int(whole.sum()) == 32 * 32
+    left = mask_on_view(Boxes(((0, 0, size[0] / 2, size[1]),)), size, preprocessing)
+    assert bool(left[:, :15].all())
+    assert not left[:, 18:].any()
+
+
 def test_normalised_pixels() -> None:
     preprocessing = Preprocessing(8, (0.1, 0.2, 0.3), (0.5, 0.25, 0.125))
     pixels = to_bytes(picture(8, 8))[None]

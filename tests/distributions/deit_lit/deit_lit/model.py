@@ -83,7 +83,9 @@ class DeitLit(nn.Module):
         return self.texts(tokens)
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
-        """The transformer for images; the text encoder, if it is there, for texts."""
+        """The transformer for images; the text encoder, if it is there, for texts; the scale is fixed."""
+        if part == "logit_scale":
+            return iter(())
         return (self.texts if part == "embed_texts" else self.vit).parameters()
 
 

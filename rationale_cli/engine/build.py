@@ -14,7 +14,7 @@ from ..contracts import Classifier, Dataset, Fitted, Method, VisionLanguageModel
 from ..errors import InputError
 from ..runs.folder import Run
 from ..runs.provenance import file_sha256
-from ..toolkit.weights import read_safetensors
+from ..toolkit.weights import fingerprint, read_safetensors
 from .configure import Configuration
 
 
@@ -48,13 +48,20 @@ def build(configuration: Configuration) -> Built:
 def restore_checkpoint(run: Run, classifier: Classifier) -> None:
     """Load a finished run's checkpoint into its classifier.
 
-    Raises ``InputError`` where training has not finished or the checkpoint is not the one it wrote.
+    Raises ``InputError`` where training has not finished, the model's own weights are not those that it
+    started from, or the checkpoint is not the one it wrote.
     """
     if not run.done:
         raise InputError(
             "Expected a finished run but its training was interrupted.",
             where=str(run.path),
             next_step="give the same `rationale finetune` command again: it goes on where it stopped",
+        )
+    if fingerprint(cast(nn.Module, classifier.model)) != run.manifest["provenance"]["weights_sha256"]:
+        raise InputError(
+            "Expected the weights that this run started from but the model's are others now.",
+            where=str(run.path),
+            next_step="bring the same file back (run.yaml, provenance.weights_files), or tune again",
         )
     tensors = read_safetensors(run.checkpoint)
     if file_sha256(run.checkpoint) != run.manifest["training"]["checkpoint_sha256"]:

@@ -16,6 +16,8 @@ PACKAGES = (
     "torch",
     "torchvision",
     "open_clip_torch",
+    "transformers",
+    "timm",
     "accelerate",
     "pluggy",
     "numpy",

@@ -129,11 +129,21 @@ def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weight
             "hardware": hardware(str(machine.device), machine.num_processes),
             "provenance": {
                 "weights_sha256": weights,
+                "weights_files": _files(built),
                 "data_fingerprint": built.dataset.fingerprint,
                 "git_revision": revision(Path.cwd()),
             },
         },
     )
+
+
+def _files(built: Built) -> dict[str, dict[str, Any]]:
+    """Identity of the files that the model's weights were read from, by name."""
+    paths: tuple[Path, ...] = getattr(built.model, "weights_files", ())
+    return {
+        path.name: {"path": str(path), "size": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in paths
+    }
 
 
 def _train(

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..toolkit.heads import LinearClassifier, TextClassifier, class_embeddings
 
 _SIDE, _PATCH, _HEADS = 32, 8, 2
-_WORDS, _LONGEST = 64, 16
+_WORDS, _LONGEST = 128, 16
 _COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 220)}
 
 

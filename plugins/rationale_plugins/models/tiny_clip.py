@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rationale_cli.contracts import Part, PluginOptions, Preprocessing
-from rationale_cli.errors import InputError
+from rationale_cli.toolkit.weights import load, locate, read_tensors
 
 from ._tiny_towers import IMAGE_SIZE, PATCH, ImageTower, TextTower
 from ._words import CONTEXT, VOCABULARY, tokenize
@@ -51,8 +49,11 @@ class TinyClip(nn.Module):
         self.image = ImageTower()
         self.text = TextTower(VOCABULARY, CONTEXT)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        if options.weights != "none":
-            self._load(SHIPPED if options.weights == "default" else Path(options.weights).expanduser())
+        self.weights_files = (
+            (SHIPPED,) if options.weights == "default" else locate(options.weights, {}, "tiny-clip")
+        )
+        if self.weights_files:
+            load(self, read_tensors(self.weights_files), where=str(self.weights_files[0]))
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -91,34 +92,3 @@ class TinyClip(nn.Module):
         if part == "logit_scale":
             return iter((self.log_scale,))
         return (self.text if part == "embed_texts" else self.image).parameters()
-
-    def _load(self, path: Path) -> None:
-        try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"Expected tiny-clip's weights as a safetensors file but could not read it: {error}",
-                where=str(path),
-                next_step="check model.weights: 'default', 'none' or a file",
-            ) from error
-        problems = _mismatches(self.state_dict(), tensors)
-        if problems:
-            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-            raise InputError(
-                f"Expected tiny-clip's weights but got: {'; '.join(problems[:5])}{more}",
-                where=str(path),
-                next_step="write such a file with `python -m rationale_plugins.models.train_tiny_clip`",
-            )
-        self.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-
-
-def _mismatches(expected: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> list[str]:
-    """What is wrong with these tensors, one short phrase each, in a fixed order."""
-    problems = [f"{name} is missing" for name in sorted(expected.keys() - got.keys())]
-    problems += [f"{name} is not known" for name in sorted(got.keys() - expected.keys())]
-    problems += [
-        f"{name} is {tuple(got[name].shape)}, not {tuple(expected[name].shape)}"
-        for name in sorted(expected.keys() & got.keys())
-        if got[name].shape != expected[name].shape
-    ]
-    return problems

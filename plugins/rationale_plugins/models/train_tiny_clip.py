@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rationale_cli.contracts import VisionLanguageModel
 from rationale_plugins.datasets.scenes import CLASSES, LANDSCAPES, SHAPES, Scene, Scenes, draw
 
 from ._words import tokenize
 from .tiny_clip import TinyClip
 
-Encoder = Callable[[TinyClip, Tensor], Tensor]
+Encoder = Callable[[Any, Tensor], Tensor]
+"""A model and pictures B×3×64×64 → B×D."""
 
 _BATCH = 64
 _TEXT_LR = 1e-3
@@ -99,8 +101,8 @@ class Phase:
         ]
 
 
-def whole(model: TinyClip, images: Tensor) -> Tensor:
-    """The embedding that tiny-clip is made for."""
+def whole(model: VisionLanguageModel, images: Tensor) -> Tensor:
+    """The embedding that a model is made for."""
     return model.embed_images(images)
 
 
@@ -154,7 +156,7 @@ def shorten(scene: Scene, named: tuple[float, float, float], rng: np.random.Gene
     return Caption(*(part if keep else None for part, keep in zip(scene, kept, strict=True)))
 
 
-def normalised(pictures: npt.NDArray[np.uint8], model: TinyClip) -> Tensor:
+def normalised(pictures: npt.NDArray[np.uint8], model: VisionLanguageModel) -> Tensor:
     """Pictures B×64×64×3 of bytes as the model reads them, B×3×64×64."""
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     mean = torch.tensor(model.preprocessing.mean).view(3, 1, 1)
@@ -215,7 +217,9 @@ def _step(model: TinyClip, batch: Batch, encoder: Encoder, optimizer: torch.opti
     return loss.item()
 
 
-def accuracy(model: TinyClip, seed: int, split: str, count: int, encoder: Encoder = whole) -> float:
+def accuracy(
+    model: VisionLanguageModel, seed: int, split: str, count: int, encoder: Encoder = whole
+) -> float:
     """Zero-shot accuracy on the first ``count`` pictures of a split of the scenes."""
     dataset = Scenes(Scenes.Options(seed=seed, test_size=count))
     shown = dataset.split(split)

@@ -1,0 +1,1 @@
+"""ALBEF and BLIP of salesforce-lavis as models of rationale."""

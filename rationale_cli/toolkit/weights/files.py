@@ -83,12 +83,7 @@ def _load(path: Path) -> object:
             # Mapped into memory: of a checkpoint with momentum copies, only what is used is read.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        raise InputError(
-            f"Expected tensors alone but the file asks for code to be run: {_reason(error)}",
-            where=str(path),
-            next_step="nothing was run; let its makers save the state dict alone: "
-            "torch.save(model.state_dict(), FILE)",
-        ) from error
+        raise _refused(path, error) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         raise InputError(
             f"Expected a file of weights but could not read it: {_first_line(error)}",
@@ -124,10 +119,24 @@ def _unwrapped(content: object) -> Any:
     return content
 
 
-def _reason(error: Exception) -> str:
-    """What torch's unpickler stumbled over; its message begins with general advice."""
+def _refused(path: Path, error: Exception) -> InputError:
+    """What torch's unpickler stumbled over. Its own message advises to let the file run what it wants."""
     needed = re.search(r"GLOBAL (\S+)", str(error))
-    return f"it needs {needed[1]}" if needed else _first_line(error)
+    with path.open("rb") as file:
+        is_pickle = file.read(1) == pickle.PROTO
+    if not needed and not is_pickle and not zipfile.is_zipfile(path):
+        return InputError(
+            "Expected a file of weights but it is neither safetensors nor of torch.save.",
+            where=str(path),
+            next_step="look what it is: servers sometimes send a page instead of the file",
+        )
+    reason = f"it needs {needed[1]}" if needed else "it is a pickle of more than torch.save writes of tensors"
+    return InputError(
+        f"Expected tensors alone but the file asks for code to be run: {reason}",
+        where=str(path),
+        next_step="nothing was run; let its makers save the state dict alone: "
+        "torch.save(model.state_dict(), FILE)",
+    )
 
 
 def _first_line(error: Exception) -> str:

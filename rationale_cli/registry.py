@@ -58,6 +58,12 @@ class Registered:
         return f"{self.entry.name}:{self.argument}" if self.argument else self.entry.name
 
     @property
+    def usage(self) -> str:
+        """The name as a user writes it: a family's with a place for its argument."""
+        place = self.entry.argument.upper()
+        return self.name if self.argument or not place else f"{self.name}:{place}"
+
+    @property
     def distribution(self) -> str:
         """Name of the distribution that brings it."""
         return self.source.distribution
@@ -201,7 +207,7 @@ class Registry:
             entry = one.kind == kind and one.name == bare
             if entry or whole:
                 return PluginError(f"{kind} {name!r} cannot be used: {one}", next_step=_MEND)
-        known = [_shown(entry) for entry in self.entries(kind)]
+        known = [entry.usage for entry in self.entries(kind)]
         if distribution:
             known = [entry.qualified for entry in self.entries(kind)]
         hint = "`rationale list --plugins` tells what is wrong with broken plugins" if self.broken else None
@@ -209,11 +215,6 @@ class Registry:
             f"Unknown {kind} {name!r}. {did_you_mean(name, known)}",
             next_step=hint or f"`rationale list {kind}s` shows what there is",
         )
-
-
-def _shown(one: Registered) -> str:
-    """A name as a user writes it; of a family with a place for its argument."""
-    return f"{one.name}:{one.entry.argument.upper()}" if one.entry.argument else one.name
 
 
 def _asked(one: Registered, name: str) -> Registered | None:

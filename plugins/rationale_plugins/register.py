@@ -25,6 +25,36 @@ def rationale_models() -> list[Entry]:
         Entry(
             "clip-vit-b-16", f"{_MODELS}.open_clip:ClipViTB16", "CLIP ViT-B/16 (open_clip, OpenAI weights)"
         ),
+        *(
+            Entry(name, f"{_MODELS}.albef:AlbefViTB16", "ALBEF ViT-B/16 (original weights, 14 M pictures)")
+            for name in ("albef", "albef-vit-b-16")
+        ),
+        *(
+            Entry(name, f"{_MODELS}.blip:BlipViTB16", "BLIP ViT-B/16 (original weights, 129 M pictures)")
+            for name in ("blip", "blip-vit-b-16")
+        ),
+        Entry(
+            "open_clip",
+            f"{_MODELS}.open_clip:AnyOpenClip",
+            "Any model of open_clip: open_clip:ViT-L-14@laion2b_s32b_b82k",
+            argument="architecture",
+        ),
+        Entry(
+            "hf",
+            f"{_MODELS}.huggingface:HuggingFace",
+            "Any CLIP, SigLIP or SigLIP 2 of transformers: hf:google/siglip2-base-patch16-224, or a folder",
+            argument="repository",
+        ),
+        Entry(
+            "tiny-albef",
+            f"{_MODELS}.tiny_fusion:TinyAlbef",
+            "A small real ALBEF of the embedded scenes, weights included",
+        ),
+        Entry(
+            "tiny-blip",
+            f"{_MODELS}.tiny_fusion:TinyBlip",
+            "A small real BLIP of the embedded scenes, weights included",
+        ),
     ]
 
 

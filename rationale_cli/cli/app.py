@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import env, explain, finetune, info, report, run, score, validate
+from . import env, explain, finetune, info, report, run, score, validate, weights
 from . import list as listing
 from .screen import guarded
 
@@ -48,6 +48,9 @@ for name, module, panel in (
     ("env", env, _KNOW),
 ):
     app.command(name, rich_help_panel=panel)(guarded(module.command))
+
+
+app.add_typer(weights.app, name="weights", rich_help_panel=_KNOW)
 
 
 def _version(asked: bool) -> None:

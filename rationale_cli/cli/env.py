@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _VARIABLES = (
     "RATIONALE_RUNS",
+    "RATIONALE_CACHE",
     "RATIONALE_DISABLE_PLUGINS",
     "HF_HOME",
     "HF_HUB_OFFLINE",
@@ -82,7 +83,13 @@ def _caches() -> dict[str, dict[str, Any]]:
     from huggingface_hub import constants
     from torch.hub import get_dir
 
-    folders = {"huggingface": Path(constants.HF_HUB_CACHE), "torch": Path(get_dir())}
+    from ..toolkit.weights import folder
+
+    folders = {
+        "weights": folder(),
+        "huggingface": Path(constants.HF_HUB_CACHE),
+        "torch": Path(get_dir()),
+    }
     return {name: {"path": str(path), "there": path.is_dir()} for name, path in folders.items()}
 
 

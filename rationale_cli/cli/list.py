@@ -71,7 +71,7 @@ def _plugins(registry: Registry, kind: str) -> list[dict[str, Any]]:
     times = Counter(one.name for one in entries)
     return [
         {
-            "name": one.name if times[one.name] == 1 else one.qualified,
+            "name": one.usage if times[one.name] == 1 else f"{one.distribution}:{one.usage}",
             "qualified": one.qualified,
             "summary": one.entry.summary,
             "distribution": one.distribution,

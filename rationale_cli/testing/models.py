@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..contracts import Part, Preprocessing, VisionLanguageModel
 from ..errors import InputError
-from ..toolkit.attention import record
+from ..toolkit.attention import probe, record
 from .demands import close, demand, evaluation, listed, pictures
 from .options import check_plugin
 
@@ -104,22 +104,36 @@ def _check_rows(name: str, result: Tensor, rows: int) -> None:
 
 
 def _check_tokens(model: VisionLanguageModel) -> None:
-    """A change inside one patch must change the values of one token of the first layer: that patch's."""
+    """A change inside one patch must change the values of one token of the first layer: that patch's.
+
+    What stands before the patch tokens begins with CLS; without it, the tower ends in an attention pool.
+    """
+    try:
+        images = pictures(model, 1)
+        tower = probe(cast(nn.Module, model), model.image_features, images, type(model).__name__)
+    except InputError as error:
+        raise AssertionError(error.what) from error
+    demand(
+        tower.one_row,
+        "image features must come from the CLS token, or from an attention pool with one query, alone",
+    )
     rows, columns = model.patch_grid(model.preprocessing.size, model.preprocessing.size)
     for row, column in {(0, columns - 1), (rows - 1, 0), (rows // 2, columns // 2)}:
         change = _change_of_tokens(model, row, column)
-        patches = change[len(change) - rows * columns :]
+        before = len(change) - rows * columns
         demand(
-            len(change) > rows * columns,
-            f"the image tower must have a CLS token and {rows}×{columns} patch tokens but has {len(change)}",
+            before > 0 or (before == 0 and tower.pooled),
+            f"the image tower must have a CLS token and {rows}×{columns} patch tokens, or these alone and an "
+            f"attention pool, but has {len(change)} tokens{' and no pool' * (not tower.pooled)}",
         )
+        patches = change[before:]
         demand(
             int(patches.argmax()) == row * columns + column,
             "patch tokens must be the last ones in row-major order: a change of the patch in row "
             f"{row}, column {column} shows in token {int(patches.argmax())} of them",
         )
         demand(
-            float(change[0]) <= 1e-3 * float(patches.max()),
+            before == 0 or float(change[0]) <= 1e-3 * float(patches.max()),
             "the first token must be CLS: it may not change with a patch before the first attention",
         )
 
@@ -163,9 +177,7 @@ def _check_parts(model: VisionLanguageModel) -> None:
             parameter.requires_grad_(before[name])
 
 
-def _result(
-    model: VisionLanguageModel, part: Part, images: Tensor, tokens: Mapping[str, Tensor]
-) -> Tensor:
+def _result(model: VisionLanguageModel, part: Part, images: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
     if part == "logit_scale":
         return model.logit_scale
     function: Callable[..., Tensor] = getattr(model, part)

@@ -27,7 +27,20 @@ from ..errors import InputError
 _RECORDING = threading.RLock()
 """The function is one for the whole process, so recordings in several threads wait for each other."""
 
-_DEPTHS: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+
+@dataclass(frozen=True)
+class Tower:
+    """How an image tower computes its features."""
+
+    depth: int
+    """Number of attention layers, an attention pool included."""
+    pooled: bool
+    """Whether the last one is an attention pool: its queries are learned, and no token of the picture."""
+    one_row: bool
+    """Whether features depend on the first row of the last layer alone: CLS token, or a pool's query."""
+
+
+_TOWERS: WeakKeyDictionary[nn.Module, Tower] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,9 @@ class Recording:
     """The layers asked for, by position counted from 0."""
     depth: int = 0
     """Number of attention layers that ran, recorded or not."""
+    learned: set[int] = field(default_factory=set)
+    """Recorded layers whose queries depend on nothing that requires a gradient; where the pictures alone do
+    require one, the queries of these layers are parameters."""
 
 
 @contextmanager
@@ -119,26 +135,48 @@ def frozen(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def depth_of(classifier: Classifier, images: Tensor) -> int:
-    """Number of attention layers behind ``classifier.features``, found by a forward of one picture.
+def tower_of(classifier: Classifier, images: Tensor) -> Tower:
+    """How the tower behind ``classifier.features`` is built; found once for each classifier.
 
-    images B×3×S×S, of which the first is used. Found once for each classifier. Raises ``InputError``
-    where no layer uses ``scaled_dot_product_attention``.
+    images B×3×S×S, of which the first is used. Raises ``InputError`` where no attention is seen.
     """
     module = cast(nn.Module, classifier)
-    if module not in _DEPTHS:
-        with torch.no_grad(), frozen(module), record(range(0)) as recording:
-            classifier.features(images[:1])
-        if recording.depth == 0:
+    if module not in _TOWERS:
+        _TOWERS[module] = probe(module, classifier.features, images, type(classifier.model).__name__)
+    return _TOWERS[module]
+
+
+def depth_of(classifier: Classifier, images: Tensor) -> int:
+    """Number of attention layers behind ``classifier.features``; arguments and errors as ``tower_of``."""
+    return tower_of(classifier, images).depth
+
+
+def probe(module: nn.Module, features: Callable[[Tensor], Tensor], images: Tensor, name: str) -> Tower:
+    """Find how a tower is built by two forwards of one picture; ``name`` is that of its model in errors.
+
+    images B×3×S×S, ``features`` B×3×S×S → B×F on the parameters of ``module``. Raises ``InputError`` for a
+    tower that never calls ``torch.nn.functional.scaled_dot_product_attention``.
+    """
+    with torch.inference_mode(False), frozen(module):
+        picture = images[:1].detach().clone()
+        with torch.no_grad(), record(range(0)) as recording:
+            features(picture)
+        depth = recording.depth
+        if depth == 0:
             raise InputError(
                 "Expected a model whose image tower computes attention with "
                 "torch.nn.functional.scaled_dot_product_attention but saw no such call.",
-                where=type(classifier.model).__name__,
-                next_step="let the model's adapter compute attention by that function of that module, "
-                "or use an attribution that needs no attention",
+                where=name,
+                next_step="prediction works, and so do attributions that need no attention; if the tower has "
+                "attention, let the model's adapter compute it by that function of that module",
             )
-        _DEPTHS[module] = recording.depth
-    return _DEPTHS[module]
+        with torch.enable_grad(), record(range(depth - 1, depth)) as recording:
+            result = features(picture.requires_grad_())
+            # No sum: what a normalised vector sums up to does not depend on anything.
+            score = (result * torch.arange(result.shape[-1], device=result.device).cos()).sum()
+            last = recording.layers[depth - 1].output
+            (gradient,) = torch.autograd.grad(score, last, materialize_grads=True)
+    return Tower(depth, depth - 1 in recording.learned, not bool((gradient[:, :, 1:].abs() > 0).any()))
 
 
 def _recorder(original: Callable[..., Tensor], recording: Recording, layers: range) -> Callable[..., Tensor]:
@@ -159,6 +197,8 @@ def _recorder(original: Callable[..., Tensor], recording: Recording, layers: ran
         index, recording.depth = recording.depth, recording.depth + 1
         if index in layers:
             _check(query, dropout_p)
+            if not query.requires_grad:
+                recording.learned.add(index)
             if not output.requires_grad:
                 output.requires_grad_()
             mask = _causal(query, key) if is_causal else attn_mask

@@ -7,7 +7,9 @@ For the self-attention maps A of the image tower and a class score y, with ∇A 
     R ← R + Ā·R over the explained layers, starting from the identity
 
 Only the CLS row of R is read, so it is built from the last explained layer to the first as a row vector,
-r ← r + r·Ā, starting from e_CLS. Pictures are independent: one backward of the sum serves the whole batch.
+r ← r + r·Ā, starting from e_CLS. A tower whose last attention layer is a pool (one learned query over the
+tokens: SigLIP) starts from the pool's own row, r = Ā_pool: its query is no token, so there is no identity
+to add. Pictures are independent: one backward of the sum serves the whole batch.
 
 Shapes: B pictures, F features, H heads, T tokens, h×w patch grid.
 """
@@ -19,17 +21,19 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import Classifier, Explanation, Scalar, Specification
 from ..errors import InputError, WorkError
-from .attention import AttentionLayer, depth_of, frozen, record
+from .attention import AttentionLayer, Tower, frozen, record, tower_of
 from .layers import resolve
 
 Objective = Callable[[Tensor, Scalar], Tensor]
 """features B×F, scalar → B: the score of each picture that is explained."""
 
-_CLS = slice(0, 1)
+_FIRST = slice(0, 1)
+"""The row of the CLS token, or of an attention pool's query."""
 _CHUNK = 2**24
 """Elements of attention maps that are handled at once."""
 
@@ -44,7 +48,7 @@ class Rule:
     """Whether negative values are set to 0 before the mean over heads. Where they are kept, the smallest
     value of each map is subtracted at the end, for relevance is never negative."""
     combine: Literal["rollout", "sum"] = "rollout"
-    """R ← R + Ā·R over the layers, or the plain sum of their Ā."""
+    """R ← R + Ā·R over the layers, or the plain sum of their Ā (towers with a CLS token)."""
 
     def weigh(self, layer: AttentionLayer, gradient: Tensor, rows: slice) -> Tensor:
         """Ā before the mean over heads, for these query rows: B×H×R×T."""
@@ -72,15 +76,18 @@ def explain(
 
     Parameters are frozen and the classifier is in evaluation mode meanwhile; both are restored. Raises
     ``InputError`` for layers that the model does not have, a model without ``scaled_dot_product_attention``
-    or without a CLS token before its patch tokens; ``WorkError`` where the relevance is not finite.
+    or whose features come neither from a CLS token before the patch tokens nor from an attention pool with
+    one query; ``WorkError`` where the relevance is not finite.
     """
-    depth = depth_of(classifier, images)
-    blocks = [_blocks(one, depth, classifier) for one in specifications]
+    tower = tower_of(classifier, images)
+    blocks = [_blocks(one, tower, classifier) for one in specifications]
     with torch.inference_mode(False), torch.enable_grad(), frozen(cast(nn.Module, classifier)):
         with record(_union(blocks)) as recording:
             features = classifier.features(images.detach())
-        if recording.depth != depth:
-            raise WorkError(f"Expected {depth} attention layers in every forward but saw {recording.depth}.")
+        if recording.depth != tower.depth:
+            raise WorkError(
+                f"Expected {tower.depth} attention layers in every forward but saw {recording.depth}."
+            )
         logits = classifier.logits(features.detach()).detach()
         passes = _passes(features.detach(), specifications, objective)
         with torch.autocast(images.device.type, enabled=False):
@@ -90,11 +97,11 @@ def explain(
                 wanted = {
                     one for one, spec in zip(blocks, specifications, strict=True) if spec.scalar in scalars
                 }
-                found = _walk(recording.layers, gradients, wanted, rule)
+                found = _walk(recording.layers, gradients, wanted, rule, tower)
                 rows |= {(scalar, one): row for scalar in scalars for one, row in found.items()}
     grid = classifier.model.patch_grid(images.shape[-2], images.shape[-1])
     relevance = (rows[spec.scalar, one] for one, spec in zip(blocks, specifications, strict=True))
-    return Explanation(logits, tuple(_on_grid(row, grid, rule) for row in relevance))
+    return Explanation(logits, tuple(_on_grid(row, grid, rule, tower) for row in relevance))
 
 
 def class_score(classifier: Classifier, targets: Tensor) -> Objective:
@@ -114,8 +121,22 @@ def of_class(scores: Tensor, targets: Tensor) -> Tensor:
     return scores.gather(-1, targets.to(scores.device).long().unsqueeze(-1)).squeeze(-1)
 
 
-def _blocks(specification: Specification, depth: int, classifier: Classifier) -> _Blocks:
-    first, last = resolve(specification.layers, depth, classifier.family)
+def _blocks(specification: Specification, tower: Tower, classifier: Classifier) -> _Blocks:
+    first, last = resolve(specification.layers, tower.depth, classifier.family)
+    if not tower.one_row:
+        raise InputError(
+            "Expected image features from a CLS token or from an attention pool with one query, but the "
+            "model's come from several tokens of its last attention layer (mean pooling or several queries).",
+            where=type(classifier.model).__name__,
+            next_step="prediction works, and so do attributions that need no attention",
+        )
+    if tower.pooled and last != tower.depth:
+        raise InputError(
+            f"Expected layers that end at the attention pool, which is layer {tower.depth}, but got "
+            f"{specification.layers!r}.",
+            next_step=f"no token stands for the picture before the pool: choose for example "
+            f"--layers {first}..{tower.depth}",
+        )
     return _Blocks(first - 1, last - 1)
 
 
@@ -153,34 +174,52 @@ def _backward(
 
 
 def _walk(
-    layers: Mapping[int, AttentionLayer], gradients: Mapping[int, Tensor], wanted: set[_Blocks], rule: Rule
+    layers: Mapping[int, AttentionLayer],
+    gradients: Mapping[int, Tensor],
+    wanted: set[_Blocks],
+    rule: Rule,
+    tower: Tower,
 ) -> dict[_Blocks, Tensor]:
-    """CLS rows B×T; ranges that end at the same layer share their way down."""
+    """Rows B×T of the CLS token or the pool; ranges that end at the same layer share their way down."""
     found: dict[_Blocks, Tensor] = {}
     for last in {one.last for one in wanted}:
         firsts = {one.first for one in wanted if one.last == last}
-        row: Tensor | None = None
+        row = _start(layers[last], gradients[last], rule, tower)
         for index in range(last, min(firsts) - 1, -1):
-            row = _step(layers[index], gradients[index], row, rule)
+            if index < last:
+                row = _step(layers[index], gradients[index], row, rule, tower)
             if index in firsts:
                 found[_Blocks(index, last)] = row
     return found
 
 
-def _step(layer: AttentionLayer, gradient: Tensor, row: Tensor | None, rule: Rule) -> Tensor:
-    """r + r·Ā, B×T; None stands for e_CLS, which reads the CLS row of Ā alone."""
-    if row is None:
-        start = torch.zeros(len(gradient), layer.key.shape[-2], device=gradient.device)
-        start[:, 0] = 1
-        return start + rule.weigh(layer, gradient, _CLS).mean(dim=1)[:, 0]
+def _start(layer: AttentionLayer, gradient: Tensor, rule: Rule, tower: Tower) -> Tensor:
+    """e_CLS + e_CLS·Ā, which reads the CLS row of Ā alone, or the pool's row; B×T."""
+    row = rule.weigh(layer, gradient, _FIRST).mean(dim=1)[:, 0]
+    if not tower.pooled:
+        row[:, 0] += 1
+    return row
+
+
+def _step(layer: AttentionLayer, gradient: Tensor, row: Tensor, rule: Rule, tower: Tower) -> Tensor:
+    """r + r·Ā, B×T."""
+    queries, keys = layer.query.shape[-2], layer.key.shape[-2]
     if rule.combine == "sum":
-        return row + rule.weigh(layer, gradient, _CLS).mean(dim=1)[:, 0]
-    if layer.query.shape[-2] != layer.key.shape[-2]:
+        if tower.pooled:
+            raise InputError(
+                "Expected a tower with a CLS token for the sum of its layers' maps but this one has an "
+                "attention pool.",
+                next_step="choose combine=rollout, or --layers last",
+            )
+        return row + rule.weigh(layer, gradient, _FIRST).mean(dim=1)[:, 0]
+    if queries != keys or row.shape[-1] > keys:
         raise InputError(
-            f"Expected self-attention in every explained layer but one maps {layer.key.shape[-2]} tokens "
-            f"to {layer.query.shape[-2]}.",
+            f"Expected self-attention in every explained layer but one maps {keys} tokens "
+            f"to {queries} and the next reads {row.shape[-1]}.",
             next_step="choose layers before or after it, for example --layers last",
         )
+    # A pool over the patch tokens alone leaves out what stands before them.
+    row = F.pad(row, (keys - row.shape[-1], 0))
     parts = [
         _through(rule.weigh(layer.of_pictures(part), gradient[part], slice(None)), row[part])
         for part in _parts(layer)
@@ -200,11 +239,12 @@ def _parts(layer: AttentionLayer) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, pictures, size))
 
 
-def _on_grid(row: Tensor, grid: tuple[int, int], rule: Rule) -> Tensor:
+def _on_grid(row: Tensor, grid: tuple[int, int], rule: Rule, tower: Tower) -> Tensor:
     height, width = grid
-    if row.shape[-1] <= height * width:
+    if row.shape[-1] < height * width + (not tower.pooled):
         raise InputError(
-            f"Expected a CLS token and {height}×{width} patch tokens but got {row.shape[-1]} tokens.",
+            f"Expected {'' if tower.pooled else 'a CLS token and '}{height}×{width} patch tokens but got "
+            f"{row.shape[-1]} tokens.",
             next_step="the model's patch_grid and its tokens do not fit, or it has no CLS token",
         )
     relevance = row[:, -height * width :].reshape(-1, height, width)

@@ -51,6 +51,15 @@ def test_the_library_page(repo: Path, tmp_path: Path) -> None:
     assert (tmp_path / "report.html").is_file()
 
 
+def test_bring_your_own_model(repo: Path, tmp_path: Path) -> None:
+    (code,) = blocks(repo / "docs/how-to/bring-your-own-model.md", "python")
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout == "torch.Size([2, 2]) torch.Size([2, 7, 7])\n"
+
+
 def test_links_lead_somewhere(repo: Path) -> None:
     pages = [repo / "README.md", *(repo / "docs").rglob("*.md")]
     broken = [

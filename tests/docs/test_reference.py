@@ -19,7 +19,17 @@ from rationale_cli.cli.app import app
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli"
 TOP = typer.main.get_command(app)
-COMMANDS = {"rationale": (), **{name: (name,) for name in TOP.commands}}
+GROUPED = {
+    f"{group}-{name}": command
+    for group, one in TOP.commands.items()
+    for name, command in getattr(one, "commands", {}).items()
+}
+"""Commands of groups, such as those of ``rationale weights``, each with a file of its own."""
+COMMANDS = {
+    "rationale": (),
+    **{name: (name,) for name in TOP.commands},
+    **{name: tuple(name.split("-", maxsplit=1)) for name in GROUPED},
+}
 
 
 def printed(words: tuple[str, ...]) -> str:
@@ -38,6 +48,10 @@ def words_of(text: str) -> str:
     return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
 
 
+def command_of(name: str):
+    return GROUPED.get(name) or TOP.commands.get(name, TOP)
+
+
 def kept(name: str) -> str:
     return (FOLDER / f"{name}.txt").read_text(encoding="utf-8")
 
@@ -48,7 +62,7 @@ def test_every_command_is_kept_and_no_other():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_kept_options_are_those_of_the_command(name):
-    command = TOP.commands.get(name, TOP)
+    command = command_of(name)
     options = {
         word for one in command.params for word in (*one.opts, *one.secondary_opts) if word[:2] == "--"
     }
@@ -61,7 +75,7 @@ def test_the_kept_options_are_those_of_the_command(name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_kept_texts_are_those_of_the_command(name):
-    command = TOP.commands.get(name, TOP)
+    command = command_of(name)
     text = words_of(kept(name))
     for paragraph in command.help.split("\n\n"):
         assert words_of(paragraph) in text

@@ -19,16 +19,21 @@ from rationale_cli.testing import (
 )
 
 REGISTRY = Registry.discover()
-FULL_SIZE = {"rationale:clip-vit-b-16", "rationale:clip-vit-b-32"}
+FULL_SIZE = {
+    f"rationale:{name}"
+    for name in ("clip-vit-b-16", "clip-vit-b-32", "albef", "albef-vit-b-16", "blip", "blip-vit-b-16")
+}
 SMALL = {
     "rationale:scenes": {"size": 32, "train_size": 14, "test_size": 13},
 }
 
 
 def every(kind):
+    """Each class once, whatever names it has."""
+    first = {one.entry.target: one.qualified for one in reversed(REGISTRY.entries(kind))}
     return [
-        pytest.param(one.qualified, marks=[pytest.mark.slow] if one.qualified in FULL_SIZE else [])
-        for one in REGISTRY.entries(kind)
+        pytest.param(name, marks=[pytest.mark.slow] if name in FULL_SIZE else [])
+        for name in sorted(first.values())
     ]
 
 

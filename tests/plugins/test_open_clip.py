@@ -9,21 +9,29 @@ import pytest
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from rationale_plugins.models import _open_clip_weights as weights
-from rationale_plugins.models.open_clip import ClipViTB16, ClipViTB32, OpenClip
+from rationale_plugins.models._open_clip_build import parse, preprocessing_of
+from rationale_plugins.models._open_clip_text import tokenizer_of
+from rationale_plugins.models.open_clip import AnyOpenClip, ClipViTB32, OpenClip
 from safetensors.torch import save_file
 from torch import nn
 
+from rationale_cli.contracts import Checkpoint, Specification
 from rationale_cli.errors import InputError
+from rationale_cli.testing import check_model
+from rationale_cli.toolkit.attention import tower_of
+from rationale_cli.toolkit.heads import TextClassifier
+from rationale_cli.toolkit.relevance import Rule, class_score, explain
+from rationale_cli.toolkit.weights import place
 
 VOCABULARY = 49408
 
 
-def tiny(seed=0, quick_gelu=True, vocabulary=VOCABULARY, **vision):
+def tiny(seed=0, quick_gelu=True, vocabulary=VOCABULARY, context_length=12, **vision):
     torch.manual_seed(seed)
     image = CLIPVisionCfg(
         **{"layers": 3, "width": 16, "head_width": 8, "patch_size": 8, "image_size": 32, **vision}
     )
-    text = CLIPTextCfg(context_length=12, vocab_size=vocabulary, width=8, heads=2, layers=1)
+    text = CLIPTextCfg(context_length=context_length, vocab_size=vocabulary, width=8, heads=2, layers=1)
     return CLIP(8, image, text, quick_gelu=quick_gelu).eval()
 
 
@@ -194,10 +202,6 @@ def write_plain_pickle(path):
     path.write_bytes(pickle.dumps({"a": Trap()}))
 
 
-def write_script(path):
-    torch.jit.script(nn.Linear(2, 2)).save(path)
-
-
 def write_half_a_file(path):
     saved_state(tiny(), path)
     path.write_bytes(path.read_bytes()[:2000])
@@ -211,13 +215,11 @@ def write_number(path):
     torch.save({"a": torch.zeros(2), "b": 3.5}, path)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit")
 @pytest.mark.parametrize(
     ("write", "told"),
     [
         (write_trap, "asks for code to be run"),
         (write_plain_pickle, "asks for code to be run"),
-        (write_script, "TorchScript"),
         (write_half_a_file, "could not read it"),
         (lambda path: path.write_bytes(b""), "could not read it"),
         (lambda path: path.mkdir(), "there is none"),
@@ -234,45 +236,322 @@ def test_files_that_are_no_weights_are_refused(tmp_path, write, told):
     assert caught.value.where == str(path)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit")
-def test_a_script_archive_tells_how_its_weights_can_be_had(tmp_path):
-    write_script(tmp_path / "ViT-B-32.pt")
-    with pytest.raises(InputError) as caught:
-        weights.read(tmp_path / "ViT-B-32.pt")
-    assert "--weights openai" in caught.value.next_step
+# -- by name ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def hub(monkeypatch):
-    """The hub's cache as a dictionary, and no network."""
-    cache = {}
+def offline(monkeypatch, tmp_path):
+    """No network, and empty caches."""
+    from huggingface_hub import constants
 
-    def download(repository, name, local_files_only=False):
-        assert local_files_only, "nothing may be fetched without a network"
-        if (repository, name) not in cache:
-            raise FileNotFoundError(name)
-        return cache[repository, name]
-
-    def unreachable(*_, **__):
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr(weights, "hf_hub_download", download)
-    monkeypatch.setattr(weights, "getproxies", dict)
-    monkeypatch.setattr("socket.create_connection", unreachable)
-    return cache
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("RATIONALE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "weights"
 
 
-@pytest.mark.parametrize("model", [ClipViTB32, ClipViTB16])
-def test_without_a_network_the_file_is_named(model, hub):
-    with pytest.raises(InputError, match="Name or service not known") as caught:
-        model(model.Options())
-    patch = model.architecture[-2:]
-    assert f"vit_base_patch{patch}_clip_224.openai" in caught.value.where
-    assert "open_clip_model.safetensors (0.6 GB)" in caught.value.where
-    assert "--weights FILE" in caught.value.next_step
+@pytest.fixture
+def small(monkeypatch):
+    """open_clip's own architectures, with towers of a few numbers under their names."""
+    known = open_clip.get_model_config
+
+    def shrunk(name):
+        configuration = known(name)
+        if configuration and "timm_model_name" not in configuration["vision_cfg"]:
+            configuration["vision_cfg"] |= {"width": 64, "layers": 1, "patch_size": 32, "head_width": 32}
+        if configuration:
+            configuration["text_cfg"] |= {"width": 16, "heads": 2, "layers": 1}
+        return configuration
+
+    monkeypatch.setattr(open_clip, "get_model_config", shrunk)
 
 
-def test_cached_weights_need_no_network(hub, tmp_path):
-    file = saved_safetensors(tiny(), tmp_path / "weights")
-    hub["timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"] = str(file)
-    assert weights.fetch_openai("ViT-B-32", tiny()) == file
+def named(name, weights="tag"):
+    return AnyOpenClip(AnyOpenClip.Options(architecture=name, weights=weights))
+
+
+def test_without_a_network_the_file_is_named(offline, small):
+    for build, owner in (
+        (lambda: ClipViTB32(ClipViTB32.Options()), "vit_base_patch32_clip_224.openai"),
+        (lambda: named("ViT-B-16@openai"), "vit_base_patch16_clip_224.openai"),
+    ):
+        with pytest.raises(InputError, match="'openai'") as caught:
+            build()
+        assert f"https://huggingface.co/timm/{owner}/resolve/main/open_clip_model" in caught.value.where
+        assert "--weights FILE" in caught.value.next_step
+
+
+def test_published_weights_are_all_of_open_clips_tags():
+    found = ClipViTB32.published(ClipViTB32.Options())
+    assert found["openai"].url == "hf://timm/vit_base_patch32_clip_224.openai/open_clip_model.safetensors"
+    assert found["laion2b_s34b_b79k"].url.startswith("hf://laion/CLIP-ViT-B-32-laion2B-s34B-b79K/")
+    assert set(found) == set(open_clip.list_pretrained_tags_by_model("ViT-B-32"))
+    options = AnyOpenClip.Options(architecture="ViTamin-S@datacomp1b")
+    found = AnyOpenClip.published(options)
+    assert found["datacomp1b"].url == "hf://jienengchen/ViTamin-S/pytorch_model.safetensors"
+    assert found["tag"] == found["datacomp1b"]
+
+
+@pytest.mark.parametrize("architecture", open_clip.list_models())
+def test_every_tag_of_every_architecture_has_an_address_and_a_preparation(architecture):
+    for tag, checkpoint in AnyOpenClip.published(AnyOpenClip.Options(architecture=architecture)).items():
+        assert checkpoint.url.startswith(("hf://", "https://"))
+        preprocessing = preprocessing_of(architecture, tag, 64)
+        wanted = open_clip.pretrained.get_pretrained_cfg(architecture, tag)
+        assert preprocessing.mean == tuple(wanted["mean"])
+        assert preprocessing.squash == (wanted["resize_mode"] == "squash")
+        assert preprocessing.interpolation == wanted["interpolation"]
+
+
+def test_hashes_are_read_from_addresses():
+    openai = {"hf_hub": "", "url": "https://openaipublic.azureedge.net/clip/models/40d3657/ViT-B-32.pt"}
+    github = {"hf_hub": "", "url": "https://github.com/mlfoundations/open_clip/x/vit-laion-46683a32.pt"}
+    assert weights._alternatives(openai)[0].sha256 == "40d3657"
+    assert weights._alternatives(github)[0].sha256 == "46683a32"
+
+
+def put(offline, checkpoint, clip):
+    """Lay a file where one fetched by hand is looked for."""
+    path = place(checkpoint)
+    path.parent.mkdir(parents=True)
+    assert offline in path.parents
+    save_file(clip.state_dict(), path)
+    return path
+
+
+def activation_of(model):
+    return type(model.clip.visual.transformer.resblocks[0].mlp.gelu).__name__
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "activation", "mean"),
+    [
+        ("ViT-B-32", "openai", "QuickGELU", 0.48145466),
+        ("ViT-B-32", "laion2b_s34b_b79k", "GELU", 0.48145466),
+        ("ViT-L-14", "laion2b_s32b_b82k", "GELU", 0.5),
+        ("ViT-L-14", "dfn2b", "QuickGELU", 0.48145466),
+        ("ViT-L-14-quickgelu", "dfn2b", "QuickGELU", 0.48145466),
+    ],
+)
+def test_activation_and_normalisation_are_those_of_the_tag(offline, small, name, tag, activation, mean):
+    torch.manual_seed(4)
+    trained = named(name, "none").clip
+    path = put(offline, AnyOpenClip.published(AnyOpenClip.Options(architecture=name))[tag], trained)
+    models = [named(f"{name}@{tag}"), named(name, tag)]
+    if name == "ViT-B-32":
+        models.append(ClipViTB32(ClipViTB32.Options(weights=tag)))
+    for model in models:
+        assert model.weights_files == (path,)
+        assert activation_of(model) == activation
+        assert model.preprocessing.mean[0] == mean
+        assert same(model.clip, trained)
+
+
+def test_a_file_takes_the_activation_that_is_said(small, tmp_path):
+    torch.manual_seed(4)
+    path = saved_safetensors(ClipViTB32(ClipViTB32.Options(weights="none")).clip, tmp_path / "own")
+    assert activation_of(ClipViTB32(ClipViTB32.Options(weights=str(path)))) == "QuickGELU"
+    gelu = ClipViTB32(ClipViTB32.Options(weights=str(path), activation="gelu"))
+    assert activation_of(gelu) == "GELU"
+    assert gelu.weights_files == (path,)
+    assert activation_of(named("ViT-B-32", str(path))) == "GELU"
+    assert activation_of(named("ViT-B-32-quickgelu", str(path))) == "QuickGELU"
+    assert activation_of(named("ViT-B-32@openai", str(path))) == "QuickGELU"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vit-l14", r"'vit-l14'\. Did you mean .*'ViT-L-14'"),
+        ("ViT-B-32@laion2b_s34b", "Did you mean 'laion2b_s34b_b79k'"),
+        ("ViT-B-32", r"ViT-B-32@TAG\. Known: .*openai"),
+    ],
+)
+def test_names_that_open_clip_does_not_know_are_told(name, told):
+    with pytest.raises(InputError, match=told):
+        named(name)
+
+
+def test_a_name_as_openai_writes_it_is_understood():
+    assert parse("ViT-B/32@openai") == ("ViT-B-32", "openai")
+
+
+def test_a_tokenizer_that_must_be_fetched_is_named(offline):
+    with pytest.raises(InputError, match="tokenizer timm/ViT-B-16-SigLIP of ViT-B-16-SigLIP") as caught:
+        tokenizer_of("ViT-B-16-SigLIP")
+    assert "timm/ViT-B-16-SigLIP/resolve/main/tokenizer_config.json" in caught.value.where
+    assert "hf download timm/ViT-B-16-SigLIP" in caught.value.next_step
+
+
+def test_a_text_tower_that_must_be_fetched_is_named(offline):
+    with pytest.raises(InputError, match="text tower roberta-base") as caught:
+        named("roberta-ViT-B-32", "none")
+    assert caught.value.where.endswith("roberta-base/resolve/main/config.json")
+
+
+def test_a_tokenizer_of_the_hub_is_read_and_never_cuts(offline):
+    pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "a": 2, "cat": 3}, "<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = place(Checkpoint("hf://timm/ViT-B-16-SigLIP/tokenizer.json")).parent
+    PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", unk_token="<unk>").save_pretrained(
+        folder
+    )
+    tokenizer = tokenizer_of("ViT-B-16-SigLIP")
+    ids = tokenizer(["A cat!"], 4)
+    assert ids.shape == (1, 64)
+    assert ids[0, :3].tolist() == [2, 3, 0]
+    with pytest.raises(InputError, match="at most 64 tokens"):
+        tokenizer(["a " * 65], 4)
+    with pytest.raises(InputError, match="number 3"):
+        tokenizer(["a cat"], 3)
+
+
+# -- other towers -----------------------------------------------------------------------------------
+
+TEXT = {"context_length": 24, "vocab_size": VOCABULARY, "width": 16, "heads": 2, "layers": 1}
+
+
+@pytest.fixture(scope="module")
+def timm_towers():
+    """Small towers in timm's register: one read from its CLS token, one with SigLIP's attention pool."""
+    from timm.models import register_model
+    from timm.models.vision_transformer import VisionTransformer
+
+    def tower(**keywords):
+        for unwanted in ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"):
+            keywords.pop(unwanted, None)
+        sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 32, "depth": 2, "num_heads": 2}
+        model = VisionTransformer(**sizes, **keywords)
+        model.default_cfg = {}
+        return model
+
+    def rationale_test_token(**keywords):
+        return tower(**{"global_pool": "token", **keywords})
+
+    def rationale_test_map(**keywords):
+        return tower(**{**keywords, "class_token": False, "global_pool": "map"})
+
+    def rationale_test_mean(**keywords):
+        return tower(**{**keywords, "class_token": False, "global_pool": "avg"})
+
+    for function in (rationale_test_token, rationale_test_map, rationale_test_mean):
+        function.__module__ = __name__
+        register_model(function)
+
+
+def custom(name, width, **more):
+    torch.manual_seed(0)
+    vision = {"image_size": 32, "timm_model_name": name, **more.pop("vision", {})}
+    model = open_clip.CustomTextCLIP(width, vision, {**TEXT, **more.pop("text", {})}, **more).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
+def token_tower():
+    return custom("rationale_test_token", 8, vision={"timm_pool": "token", "timm_proj": "linear"})
+
+
+def siglip():
+    vision = {"timm_pool": "map", "timm_proj": "none"}
+    text = {"no_causal_mask": True, "proj_bias": True, "pool_type": "last"}
+    return custom("rationale_test_map", 32, vision=vision, text=text, init_logit_bias=-10.0)
+
+
+def coca():
+    from open_clip.coca_model import CoCa, MultimodalCfg
+
+    torch.manual_seed(0)
+    vision = {"layers": 2, "width": 16, "head_width": 8, "patch_size": 8, "image_size": 32}
+    pool = {"attentional_pool": True, "attn_pooler_queries": 5, "attn_pooler_heads": 2, "output_tokens": True}
+    text = {**TEXT, "embed_cls": True, "output_tokens": True}
+    decoder = MultimodalCfg(context_length=24, vocab_size=VOCABULARY, width=16, heads=2, layers=1)
+    return CoCa(16, decoder, text, {**vision, **pool}).eval()
+
+
+class ByHand(OpenClip):
+    """A plugin around a model that is given."""
+
+    Options = AnyOpenClip.Options
+
+
+@pytest.mark.parametrize("clip", [tiny, token_tower, siglip, coca], ids=lambda one: one.__name__)
+def test_the_contract_holds(clip, timm_towers):
+    built = clip(context_length=24) if clip is tiny else clip()
+    check_model(ByHand(built))
+
+
+@pytest.mark.parametrize(
+    ("clip", "depth", "pooled"), [(token_tower, 2, False), (siglip, 3, True), (coca, 3, True)]
+)
+def test_towers_are_explained_through_their_cls_token_or_pool(clip, depth, pooled, timm_towers, images):
+    model = OpenClip(clip()).eval()
+    vectors = model.embed_texts(model.tokenize(["a cat", "a dog"])).detach()
+    classifier = TextClassifier(model, vectors)
+    tower = tower_of(classifier, images)
+    assert (tower.depth, tower.pooled, tower.one_row) == (depth, pooled, True)
+    objective = class_score(classifier, torch.tensor([0, 1]))
+    specifications = [Specification(layers, "dot") for layers in ("last", "all")]
+    for relevance in explain(classifier, images, specifications, objective, Rule()).relevance:
+        assert relevance.shape == (2, 4, 4)
+        assert bool((relevance.flatten(1).amax(1) > 0).all())
+
+
+def test_siglips_logits_are_open_clips_without_the_bias(timm_towers, images):
+    clip = siglip()
+    model = OpenClip(clip)
+    tokens = model.tokenize(["a cat", "a dog"])
+    classifier = TextClassifier(model, model.embed_texts(tokens).detach())
+    wanted, _ = clip.get_logits(images, tokens["ids"])
+    torch.testing.assert_close(classifier(images) + clip.logit_bias, wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_a_resnet_is_explained_through_its_mean_token():
+    torch.manual_seed(0)
+    vision = CLIPVisionCfg(layers=(1, 1, 1, 1), width=8, head_width=8, image_size=96)
+    model = OpenClip(CLIP(8, vision, CLIPTextCfg(**TEXT))).eval()
+    pictures = torch.randn(2, 3, 96, 96)
+    assert model.preprocessing.size == 96
+    assert model.patch_grid(96, 96) == (3, 3)
+    classifier = TextClassifier(model, torch.randn(2, 8))
+    objective = class_score(classifier, torch.tensor([0, 1]))
+    (relevance,) = explain(classifier, pictures, [Specification("all", "dot")], objective, Rule()).relevance
+    assert relevance.shape == (2, 3, 3)
+    assert float(relevance.max()) > 0
+
+
+def test_a_tower_that_averages_predicts_and_its_heatmap_is_refused(timm_towers, images):
+    model = OpenClip(custom("rationale_test_mean", 32, vision={"timm_pool": "avg", "timm_proj": "none"}))
+    classifier = TextClassifier(model.eval(), torch.randn(3, 32))
+    assert classifier(images).shape == (2, 3)
+    objective = class_score(classifier, torch.tensor([0, 1]))
+    with pytest.raises(InputError, match="mean pooling"):
+        explain(classifier, images, [Specification("last", "dot")], objective, Rule())
+
+
+@pytest.mark.parametrize("clip", [token_tower, siglip], ids=lambda one: one.__name__)
+def test_weights_of_custom_towers_are_loaded(clip, timm_towers, tmp_path):
+    trained = clip()
+    state = {name: one for name, one in trained.state_dict().items() if name != "logit_bias"}
+    torch.save({"state_dict": {f"module.{name}": one for name, one in state.items()}}, tmp_path / "file.pt")
+    fresh = clip()
+    with torch.no_grad():
+        for parameter in fresh.parameters():
+            parameter.zero_()
+    weights.load(fresh, weights.read(tmp_path / "file.pt"), where="file")
+    for name, one in state.items():
+        assert torch.equal(fresh.state_dict()[name], one)
+
+
+def test_a_file_of_one_clip_is_read_by_a_model_of_two_towers(timm_towers):
+    plain = tiny(seed=1, context_length=24)
+    vision = {"layers": 3, "width": 16, "head_width": 8, "patch_size": 8, "image_size": 32}
+    two = open_clip.CustomTextCLIP(8, vision, {**TEXT, "width": 8}, quick_gelu=True).eval()
+    weights.load(two, plain.state_dict(), where="file")
+    assert torch.equal(two.text.token_embedding.weight, plain.token_embedding.weight)
+    assert torch.equal(two.visual.proj, plain.visual.proj)

@@ -72,7 +72,7 @@ class AlbefViTB16(Albef):
 
 
 PUBLISHED: Mapping[str, Checkpoint] = {
-    "14m": Checkpoint(f"{_STORE}/ALBEF.pth", note="pre-trained on 14 M pictures; the paper's"),
-    "4m": Checkpoint(f"{_STORE}/ALBEF_4M.pth", note="pre-trained on 4 M pictures"),
+    "14m": Checkpoint(f"{_STORE}/ALBEF.pth", note="some 2 GB; pre-trained on 14 M pictures; the paper's"),
+    "4m": Checkpoint(f"{_STORE}/ALBEF_4M.pth", note="some 2 GB; pre-trained on 4 M pictures"),
 }
-"""Their sizes and hashes are not published; ``ALBEF.pth`` has some 2 GB."""
+"""Their exact sizes and hashes are not published."""

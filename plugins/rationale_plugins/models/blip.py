@@ -78,17 +78,20 @@ class BlipViTB16(Blip):
 
 
 PUBLISHED: Mapping[str, Checkpoint] = {
-    "129m": Checkpoint(f"{_STORE}/model_base.pth", note="pre-trained on 129 M pictures; the paper's"),
+    "129m": Checkpoint(
+        f"{_STORE}/model_base.pth", note="some 2 GB; pre-trained on 129 M pictures; the paper's"
+    ),
     "129m-capfilt": Checkpoint(
-        f"{_STORE}/model_base_capfilt_large.pth", note="pre-trained on 129 M pictures, captions by CapFilt-L"
+        f"{_STORE}/model_base_capfilt_large.pth",
+        note="some 2 GB; pre-trained on 129 M pictures, captions by CapFilt-L",
     ),
     "itm-coco": Checkpoint(
         f"{_HUB}/blip-itm-base-coco/pytorch_model.bin",
-        note="fine-tuned for retrieval on COCO at 384 pixels; no temperature in it, 0.07 is taken",
+        note="0.9 GB; tuned for retrieval on COCO at 384 pixels; lacks the temperature: 0.07 is taken",
     ),
     "itm-flickr": Checkpoint(
         f"{_HUB}/blip-itm-base-flickr/pytorch_model.bin",
-        note="fine-tuned for retrieval on Flickr30k at 384 pixels; no temperature in it, 0.07 is taken",
+        note="0.9 GB; tuned for retrieval on Flickr30k at 384 pixels; lacks the temperature: 0.07 is taken",
     ),
 }
-"""Their exact sizes and hashes are not published; the originals have some 2 GB, the hub's 0.9 GB."""
+"""Their exact sizes and hashes are not published."""

@@ -1,4 +1,4 @@
-"""CLIP (Radford et al. 2021) by open_clip: an adapter for any of its CLIPs, and OpenAI's ViT-B/32 and B/16.
+"""CLIP (Radford et al. 2021) by open_clip: an adapter for any of its models, and two of OpenAI's by name.
 
 Shapes: B pictures, N texts, L tokens, S pixels, D joint embedding, W width of the tower.
 """
@@ -6,51 +6,60 @@ Shapes: B pictures, N texts, L tokens, S pixels, D joint embedding, W width of t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import open_clip
 import torch
 import torch.nn.functional as F
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.timm_model import TimmModel
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Part, PluginOptions, Preprocessing
-from rationale_cli.errors import InputError
+from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessing
+from rationale_cli.errors import InputError, did_you_mean
 
 from . import _open_clip_weights as weights
+from ._open_clip_build import build, parse, preprocessing_of, quick_gelu
+from ._open_clip_text import OpenClipTokenizer, tokenizer_of
 
 _RECOMMENDED: dict[str, dict[str, Any]] = {"ft": {"method.lr": 1e-5}, "flcp": {"method.lr": 1e-5}}
 """The paper's Table 5 has a rate for each dataset; these are those of Stanford-Dogs, the same for both."""
+_RESNET_PATCH = 32
+"""Pixels of a side that CLIP's ResNets make one token of."""
 
 
 class OpenClip(nn.Module):
-    """A ``VisionLanguageModel`` over an ``open_clip.CLIP`` with a vision transformer.
+    """A ``VisionLanguageModel`` over a model of open_clip: CLIP, CustomTextCLIP (SigLIP, EVA) or CoCa.
 
-    ``clip`` may be built by hand. Pictures are resized bicubically and normalised by CLIP's own mean and
-    standard deviation.
+    ``clip`` may be built by hand. Then pictures are resized bicubically and normalised by CLIP's own mean
+    and standard deviation, and texts are read by CLIP's byte-pair encoding; with ``architecture`` (and
+    ``tag``) both are those of open_clip's model of that name. A bias of the logits (SigLIP) is the same for
+    all classes, changes no class probability, and is left out.
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
-    def __init__(self, clip: open_clip.CLIP) -> None:
+    def __init__(self, clip: nn.Module, architecture: str | None = None, tag: str | None = None) -> None:
         super().__init__()
-        if not isinstance(clip.visual, VisionTransformer):
+        if not isinstance(clip.visual, VisionTransformer | ModifiedResNet | TimmModel):
             raise InputError(
-                "Expected a CLIP with open_clip's own vision transformer but its image tower is a "
+                "Expected a model with an image tower of open_clip's but its tower is a "
                 f"{type(clip.visual).__name__}."
             )
-        self.clip = clip
+        self.clip: Any = clip
+        self.weights_files: tuple[Path, ...] = ()
+        self._architecture, self._tag = architecture, tag
+        self._tokenizer: OpenClipTokenizer | None = None
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """CLIP's own."""
-        return Preprocessing(
-            self.clip.visual.image_size[0], OPENAI_DATASET_MEAN, OPENAI_DATASET_STD, "bicubic"
+        """Of the named weights, or CLIP's own."""
+        size = self.clip.visual.image_size
+        return preprocessing_of(
+            self._architecture, self._tag, int(size if isinstance(size, int) else size[0])
         )
 
     @property
@@ -60,43 +69,41 @@ class OpenClip(nn.Module):
 
     def patch_grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of whole patches."""
-        patch = self.clip.visual.patch_size
-        return height // patch[0], width // patch[1]
+        visual = self.clip.visual
+        if isinstance(visual, VisionTransformer):
+            return height // visual.patch_size[0], width // visual.patch_size[1]
+        resnet = isinstance(visual, ModifiedResNet)
+        side = _RESNET_PATCH if resnet else int(visual.trunk.feature_info[-1]["reduction"])
+        return height // side, width // side
 
     def image_features(self, images: Tensor) -> Tensor:
-        """B×3×S×S → B×D, the projected CLS token, not normalised."""
+        """B×3×S×S → B×D, as the tower gives them (CLIP: the projected CLS token), not normalised."""
         if _is_plain(self.clip.visual):
             return _encode(self.clip.visual, images)
-        return torch.as_tensor(self.clip.encode_image(images))
+        return torch.as_tensor(self.clip.encode_image(images, normalize=False))
 
     def embed_images(self, images: Tensor) -> Tensor:
         """B×3×S×S → B×D; the same as ``image_features``."""
         return self.image_features(images)
 
     def tokenize(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
-        """N texts → ``ids`` N×L by CLIP's byte-pair encoding.
+        """N texts → ``ids`` N×L.
 
-        Raises ``InputError`` for a text that is too long: open_clip would cut it without a word.
+        Raises ``InputError`` for a text that is too long, which open_clip would cut without a word, and where
+        the model's tokenizer is on the hub and cannot be fetched.
         """
-        tokenizer, context = _tokenizer(), int(self.clip.context_length)
-        if self.clip.vocab_size < tokenizer.vocab_size:
-            raise InputError(
-                f"Expected a model of CLIP's vocabulary of {tokenizer.vocab_size} tokens but this one has "
-                f"{self.clip.vocab_size}.",
+        if self._tokenizer is None:
+            self._tokenizer = (
+                tokenizer_of(self._architecture)
+                if self._architecture
+                else OpenClipTokenizer(SimpleTokenizer(), int(self.clip.context_length))
             )
-        for text in texts:
-            length = len(tokenizer.encode(text)) + 2
-            if length > context:
-                raise InputError(
-                    f"Expected a text of at most {context} tokens, start and end included, "
-                    f"but got {length}: {text!r}",
-                    next_step="shorten the class name or the template",
-                )
-        return {"ids": tokenizer(list(texts), context_length=context)}
+        text = getattr(self.clip, "text", self.clip)
+        return {"ids": self._tokenizer(texts, int(text.vocab_size))}
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` N×L → N×D, not normalised."""
-        return torch.as_tensor(self.clip.encode_text(tokens["ids"]))
+        return torch.as_tensor(self.clip.encode_text(tokens["ids"], normalize=False))
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The image tower for both image functions, the text tower, or the scale's logarithm."""
@@ -105,6 +112,8 @@ class OpenClip(nn.Module):
         if part != "embed_texts":
             return iter(self.clip.visual.parameters())
         text = self.clip
+        if hasattr(text, "text"):
+            return iter(text.text.parameters())
         modules = (text.token_embedding, text.transformer, text.ln_final)
         projection = text.text_projection
         own = [text.positional_embedding]
@@ -114,16 +123,25 @@ class OpenClip(nn.Module):
             own.append(projection)
         return chain(*(module.parameters() for module in modules), own)
 
+    def _read(self, weights_or_tag: str, owner: str) -> None:
+        """Load what the option ``weights`` means; ``none`` leaves the weights random."""
+        assert self._architecture is not None
+        self.weights_files = weights.files_of(weights_or_tag, self._architecture, owner)
+        if self.weights_files:
+            where = ", ".join(map(str, self.weights_files))
+            weights.load(self.clip, weights.read(self.weights_files), where=where)
+
 
 class OpenClipOptions(PluginOptions):
-    """Options of the CLIP models."""
+    """Options of OpenAI's architectures."""
 
     weights: str = "openai"
-    """``openai`` (fetched once), ``none`` (random, from the run's seed) or a file: safetensors, a state dict
-    or a training checkpoint of open_clip."""
+    """A tag of open_clip's (``openai``, ``laion2b_s34b_b79k``, …: fetched once, activation and normalisation
+    follow), ``none`` (random, from the run's seed) or a file: OpenAI's, safetensors, a state dict or a
+    training checkpoint of open_clip."""
     activation: Literal["quick-gelu", "gelu"] = "quick-gelu"
-    """Activation that the weights were trained with: OpenAI's with quick-gelu, LAION's and DataComp's with
-    gelu. Nothing in a file tells which, and the wrong one costs accuracy without an error."""
+    """Activation that the weights of a file were trained with: OpenAI's with quick-gelu, LAION's and
+    DataComp's with gelu. Nothing in a file tells which, and the wrong one costs accuracy without an error."""
 
 
 class _Pretrained(OpenClip):
@@ -135,15 +153,15 @@ class _Pretrained(OpenClip):
     recommended = _RECOMMENDED
 
     def __init__(self, options: OpenClipOptions) -> None:
-        configuration = open_clip.get_model_config(self.architecture)
-        super().__init__(open_clip.CLIP(**configuration, quick_gelu=options.activation == "quick-gelu"))
-        if options.weights == "none":
-            return
-        if options.weights == "openai":
-            path = weights.fetch_openai(self.architecture, self.clip)
-        else:
-            path = Path(options.weights).expanduser()
-        weights.load(self.clip, weights.read(path), where=str(path))
+        tag = options.weights if options.weights in weights.published(self.architecture) else None
+        quick = quick_gelu(self.architecture, tag) if tag else options.activation == "quick-gelu"
+        super().__init__(build(self.architecture, quick=quick), self.architecture, tag)
+        self._read(options.weights, f"clip-{self.architecture.lower()}")
+
+    @classmethod
+    def published(cls, options: OpenClipOptions) -> Mapping[str, Checkpoint]:
+        """Every tag of the architecture."""
+        return weights.published(cls.architecture)
 
 
 class ClipViTB32(_Pretrained):
@@ -158,16 +176,49 @@ class ClipViTB16(_Pretrained):
     architecture = "ViT-B-16"
 
 
-@cache
-def _tokenizer() -> SimpleTokenizer:
-    """CLIP's byte-pair encoding; its vocabulary comes with open_clip."""
-    return SimpleTokenizer()
+class AnyOpenClipOptions(PluginOptions):
+    """Options of any model of open_clip."""
+
+    architecture: str
+    """``ARCHITECTURE@TAG`` as open_clip names them: ``ViT-L-14@laion2b_s32b_b82k``. The tag's activation and
+    normalisation are used with it; without one, the architecture's own, so that OpenAI's weights in a file
+    want ``ViT-L-14-quickgelu`` or ``ViT-L-14@openai``."""
+    weights: str = "tag"
+    """``tag`` (that of the architecture), another tag, ``none`` (random, from the run's seed), a file or a
+    folder."""
 
 
-def _is_plain(visual: VisionTransformer) -> bool:
+class AnyOpenClip(OpenClip):
+    """Any architecture of open_clip by name, with any of its published weights or those of a file."""
+
+    Options = AnyOpenClipOptions
+
+    def __init__(self, options: AnyOpenClipOptions) -> None:
+        architecture, tag = parse(options.architecture)
+        known = weights.published(architecture)
+        chosen = tag if options.weights == "tag" else options.weights
+        if chosen is None:
+            raise InputError(
+                f"Expected a tag after the architecture, as in {architecture}@TAG. {did_you_mean('', known)}",
+                next_step="or pass --weights FILE, or --weights none for random ones",
+            )
+        tag = chosen if chosen in known else tag
+        super().__init__(build(architecture, quick=quick_gelu(architecture, tag)), architecture, tag)
+        self._read(chosen, f"open_clip:{architecture}")
+
+    @classmethod
+    def published(cls, options: AnyOpenClipOptions) -> Mapping[str, Checkpoint]:
+        """Every tag of the architecture, and ``tag`` for the one that is named with it."""
+        architecture, tag = parse(options.architecture)
+        found = weights.published(architecture)
+        return {"tag": found[tag], **found} if tag else found
+
+
+def _is_plain(visual: nn.Module) -> bool:
     """Whether the tower is CLIP's own: plain blocks, and features that are the last CLS token projected."""
     return (
-        visual.pool_type == "tok"
+        isinstance(visual, VisionTransformer)
+        and visual.pool_type == "tok"
         and visual.attn_pool is None
         and visual.proj is not None
         and not visual.output_tokens

@@ -82,7 +82,7 @@ def place(checkpoint: Checkpoint) -> Path:
         raise InputError(f"Expected the address of a file of weights but got {checkpoint.url}")
     if url.query:
         parts[-1] = f"{hashlib.sha256(url.query.encode()).hexdigest()[:8]}-{parts[-1]}"
-    return _folder().joinpath(str(url.netloc).replace(":", "-"), *parts)
+    return folder().joinpath(str(url.netloc).replace(":", "-"), *parts)
 
 
 def cached(checkpoint: Checkpoint) -> Path | None:
@@ -170,7 +170,8 @@ def _stored_hash(path: Path) -> str | None:
     return record.sha256 if record and record.is_of(path) else None
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """Where files of plain URLs are kept."""
     chosen = os.environ.get(CACHE)
     if chosen:
         return Path(chosen).expanduser() / "weights"

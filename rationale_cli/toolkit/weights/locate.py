@@ -66,13 +66,18 @@ def fetched(checkpoint: Checkpoint, what: str) -> Path:
 
 
 def _not_here(what: str, checkpoint: Checkpoint, target: Path, reason: str) -> RationaleError:
-    facts = [fact for fact in (size_of(checkpoint.size), checkpoint.note) if fact]
+    facts = [fact for fact in (_size(checkpoint), checkpoint.note) if fact]
     return InputError(
         f"Expected {what} but they are not on this machine and could not be fetched: {reason}",
         where=f"{address(checkpoint)} ({'; '.join(facts)})",
         next_step=f"try again with a network; or fetch that file elsewhere and put it at {target}, or pass "
         "it as --weights FILE; --weights none starts from random weights",
     )
+
+
+def _size(checkpoint: Checkpoint) -> str | None:
+    """Where it is not known exactly, the note may tell it."""
+    return None if checkpoint.size is None and checkpoint.note else size_of(checkpoint.size)
 
 
 def _in_folder(folder: Path) -> tuple[Path, ...]:

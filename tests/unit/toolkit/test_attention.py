@@ -145,14 +145,14 @@ def test_frozen_restores_mode_and_gradients_of_each_part():
     assert [parameter.requires_grad for parameter in module.parameters()] == [False, False, True, True]
 
 
-def test_depth_is_probed_once_for_each_classifier_and_not_kept_alive():
+def test_a_tower_is_probed_once_for_each_classifier_and_not_kept_alive():
     model = FakeModel(FakeModel.Options(blocks=3))
     classifier = TextClassifier(model, torch.eye(16)[:2])
     sizes = []
     model.patches.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
     images = torch.zeros(4, 3, 32, 32)
     assert [depth_of(classifier, images), depth_of(classifier, images)] == [3, 3]
-    assert sizes == [1]
+    assert sizes == [1, 1]
     watch = weakref.ref(classifier)
     del classifier
     gc.collect()

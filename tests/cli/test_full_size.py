@@ -1,0 +1,65 @@
+"""The models of the paper at full size, by the command line: tuned and explained on pictures of two kinds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rationale_cli import load_run
+
+MODELS = ("clip-vit-b-32", "clip-vit-b-16", "albef", "blip")
+METHODS = ("zs", "lp", "flcp", "ft")
+QUICK = ["--epochs", "1", "--limit", "4", "--batch-size", "4"]
+FEW = ["--split", "test", "--limit", "4", "--no-audit", "--set", "explain.witness=false"]
+
+
+def rationale(*words, cwd):
+    outcome = subprocess.run(
+        [sys.executable, "-m", "rationale_cli", *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+@pytest.fixture
+def data(request, shared):
+    return ["--dataset", "folder", "--data", str(shared / "data" / "generic")]
+
+
+# Each model meets each method once in CI, on drawn scenes or on photographs in turn; `benchmarks/models.py`
+# runs all of them on either.
+PAIRS = [
+    (model, METHODS[(place + shift) % 4], place % 2 == shift % 2)
+    for shift in range(2)
+    for place, model in enumerate(MODELS)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "method", "photographs"),
+    PAIRS,
+    ids=[f"{model}-{method}-{'photographs' if real else 'scenes'}" for model, method, real in PAIRS],
+)
+def test_tune_and_explain(model, method, photographs, request, tmp_path):
+    source = request.getfixturevalue("data") if photographs else []
+    rationale(
+        "finetune", "--model", model, "--weights", "none", "--method", method, *QUICK, *source, cwd=tmp_path
+    )
+    told = json.loads(rationale("explain", *FEW, "--json", cwd=tmp_path))
+    (folder,) = (tmp_path / "runs").iterdir()
+    run = load_run(folder.name, tmp_path / "runs")
+    evidence = run.evidence("test")["gaa-last-dot"]
+    side = 7 if model == "clip-vit-b-32" else 14
+    heatmaps = evidence.heatmaps()
+    assert heatmaps.shape == (4, side, side)
+    assert np.isfinite(heatmaps).all()
+    assert (np.asarray(heatmaps, dtype=np.float32).reshape(4, -1).sum(axis=1) > 0).all()
+    assert run.manifest["training"]["steps"] == (method != "zs")
+    assert told
+    assert Path(run.checkpoint).stat().st_size > 0

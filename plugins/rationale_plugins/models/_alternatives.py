@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import nn
+
 from rationale_cli.contracts import Checkpoint
 from rationale_cli.errors import InputError
-from rationale_cli.toolkit.weights import cached, fetched
+from rationale_cli.toolkit.weights import cached, fetched, size_of
+
+
+def full_precision(module: nn.Module) -> str:
+    """How large a file of a module's weights is, where nobody states it."""
+    return f"some {size_of(4 * sum(one.numel() for one in module.parameters()))} in full precision"
 
 
 def likeliest(alternatives: Sequence[Checkpoint]) -> Checkpoint:

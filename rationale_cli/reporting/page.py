@@ -106,6 +106,7 @@ def _environment() -> Environment:
         "ratio": lambda value: numbers.number(value, numbers.RATIO),
         "probability": numbers.probability,
         "bare": bare_name,
+        "models": cells.models,
         "measure": lambda value, metric: numbers.number(value, numbers.unit_of(metric)),
         "signed": lambda value, metric="PT": numbers.number(value, numbers.unit_of(metric), signed=True),
         "limits": lambda one, metric="PT", signed=False: numbers.interval(

@@ -74,6 +74,7 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         table,
         with_dataset=len({one.dataset for one in tables}) > 1,
         with_specification=len({one.specification for one in tables}) > 1,
+        with_models=sum(_kind(one) == _kind(table) for one in tables) > 1,
     )
     return Panel(
         number=number,
@@ -96,6 +97,11 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         chance=cells.chance_rows(table),
         classes=cells.class_lines(table),
     )
+
+
+def _kind(table: ScoreTable) -> tuple[str, str, str]:
+    """What a heading tells; models that see pictures otherwise have a table of their own."""
+    return table.dataset, table.split, table.specification
 
 
 def _audits(table: ScoreTable, heading: str) -> list[Audit]:

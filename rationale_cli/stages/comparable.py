@@ -15,6 +15,9 @@ from ..runs.folder import Run
 
 Mismatch = Literal["refuse", "separate", "allow"]
 
+_VIEW = ("size", "resize", "squash")
+"""Of the preprocessing, what decides which part of a picture is seen, and so what its mask is."""
+
 DEFAULT = "gaa-last-dot"
 """The evidence set that is scored unless another is asked for."""
 
@@ -46,7 +49,8 @@ class Source:
             "layers": spec.layers,
             "scalar": spec.scalar,
             "target": spec.target,
-            "preprocessing": _text(spec.preprocessing),
+            # Mean and standard deviation are a model's own affair: they leave mask and picture in place.
+            "preprocessing": _text({key: spec.preprocessing.get(key) for key in _VIEW}),
             "pictures": f"{len(self.main.table)} ({ids})",
         }
 

@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rationale_cli.errors import InputError
 from rationale_cli.runs.folder import Run
@@ -65,6 +66,24 @@ def test_where_it_was_asked_for(runs: tuple[Run, ...], tmp_path: Path) -> None:
 def test_another_estimator(runs: tuple[Run, ...], tmp_path: Path) -> None:
     path = run(ReportRequest(runs, tmp_path / "all.html", specification="gaa-all-dot")).path
     assert "by gaa-all-dot for the annotated class" in path.read_text(encoding="utf-8")
+
+
+def test_models_that_see_other_parts_of_the_pictures_are_told_apart(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    (first, other) = fabricate(root, {"one": "zs", "two": "zs"}, ("test",), n=40)
+    for place in other.path.rglob("spec.yaml"):
+        spec = yaml.safe_load(place.read_text())
+        place.write_text(
+            yaml.safe_dump(spec | {"preprocessing": {"size": 1 + spec["preprocessing"]["size"]}})
+        )
+    manifest = yaml.safe_load((other.path / "run.yaml").read_text())
+    manifest["configuration"]["model"]["use"] = "rationale:squinting"
+    (other.path / "run.yaml").write_text(yaml.safe_dump(manifest))
+    page = run(ReportRequest((first, Run.open(other.path)), tmp_path / "r.html", mismatch="separate")).path
+    text = page.read_text(encoding="utf-8")
+    own = first.configuration["model"]["use"].partition(":")[2]
+    assert f">test · {own}</label>" in text
+    assert ">test · squinting</label>" in text
 
 
 def test_evidence_that_is_missing_is_told(tmp_path: Path) -> None:

@@ -352,3 +352,11 @@ def test_curves_agree_with_the_table(tmp_path: Path) -> None:
     found, band = table.comparisons[0].differences["PT"], sweep.comparisons[0].metrics["PT"]
     assert band.difference[50] == pytest.approx(found.difference)
     assert band.significant[50] == found.significant
+
+
+def test_means_of_colours_are_a_models_own_affair(tmp_path: Path) -> None:
+    view = {"size": 64, "mean": [0.4, 0.4, 0.4], "std": [0.2, 0.2, 0.2]}
+    zero = make_run(tmp_path, "zs", EASE < 0.6, evidence(0.2), method="zs")
+    tuned = make_run(tmp_path, "ft", EASE < 0.9, {"gaa-last-dot": CLARITY}, preprocessing=view)
+    (table,) = run(request((zero, tuned))).tables
+    assert len(table.rows) == 2

@@ -1,8 +1,8 @@
-"""What each model costs: ``python benchmarks/models.py [--data DIR] [--method METHOD …] [MODEL …]``.
+"""What each model costs: ``python benchmarks/models.py [MODEL …] [--data DIR] [--method METHOD …]``.
 
-For each model and method a real ``rationale finetune --epochs 1 --limit 64`` and a ``rationale explain``
-of 64 pictures, on a folder of pictures with masks or on the embedded scenes, with random weights. Wall
-seconds, processor seconds and peak memory of the whole process; the first column builds the model alone.
+For each model and method a real ``rationale finetune --epochs 1`` and a ``rationale explain`` of 64 pictures,
+of a folder with masks or of the embedded scenes, with random weights. Wall seconds, processor seconds and
+peak memory of the whole process; the first column builds the model alone.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def cost(words: list[str], folder: Path) -> Cost:
     return Cost(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e6)
 
 
-def row(model: str, method: str, data: Path | None, folder: Path) -> tuple[Cost, Cost, Cost]:
+def row(model: str, method: str, data: Path | None, limit: str, folder: Path) -> tuple[Cost, Cost, Cost]:
     """Building, tuning and explaining."""
     rationale = ["-m", "rationale_cli"]
     source = ["--dataset", "folder", "--data", str(data)] if data else []
     tune = [*rationale, "finetune", "--model", model, "--weights", "none", "--method", method]
-    tune += ["--epochs", "1", "--limit", "64", "--batch-size", "16", "--run", f"{model}-{method}", *source]
-    explain = [*rationale, "explain", f"{model}-{method}", "--split", "test", "--limit", "64", "--no-audit"]
+    tune += ["--epochs", "1", "--limit", limit, "--batch-size", "16", "--run", f"{model}-{method}", *source]
+    explain = [*rationale, "explain", f"{model}-{method}", "--split", "test", "--limit", limit, "--no-audit"]
     explain += ["--set", "explain.witness=false", "--batch-size", "16"]
     return cost(["-c", _BUILD, model], folder), cost(tune, folder), cost(explain, folder)
 
@@ -64,13 +64,14 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=MODELS)
     parser.add_argument("--data", type=Path, help="folder of pictures with masks or boxes")
     parser.add_argument("--method", nargs="+", default=["ft"])
+    parser.add_argument("--limit", type=int, default=64, help="pictures to tune on, and to explain")
     arguments = parser.parse_args()
-    print(f"{'':24} {'build':>26} {'finetune, 64 pictures':>26} {'explain, 64 pictures':>26}")
+    print(f"{'':24} {'build':>26} {'finetune':>26} {'explain':>26}")
     for model in arguments.models:
         for method in arguments.method:
             with tempfile.TemporaryDirectory() as folder:
                 data = arguments.data.resolve() if arguments.data else None
-                costs = row(model, method, data, Path(folder))
+                costs = row(model, method, data, str(arguments.limit), Path(folder))
             print(f"{model + ' ' + method:24} " + " ".join(str(one) for one in costs), flush=True)
 
 

@@ -555,3 +555,30 @@ def test_a_file_of_one_clip_is_read_by_a_model_of_two_towers(timm_towers):
     weights.load(two, plain.state_dict(), where="file")
     assert torch.equal(two.text.token_embedding.weight, plain.token_embedding.weight)
     assert torch.equal(two.visual.proj, plain.visual.proj)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit", "ignore::torch.jit.TracerWarning")
+def test_openais_own_archive_in_full(tmp_path):
+    """The form of ViT-B-32.pt: a traced module in half precision, with three numbers among its tensors."""
+    torch.manual_seed(0)
+    clip = CLIP(**open_clip.get_model_config("ViT-B-32"), quick_gelu=True).eval()
+    for name, number in (("input_resolution", 224), ("context_length", 77), ("vocab_size", 49408)):
+        if hasattr(clip, name):
+            delattr(clip, name)
+        clip.register_buffer(name, torch.tensor(number))
+    del clip.attn_mask  # OpenAI's code keeps it outside the module's tensors
+    traced = torch.jit.trace_module(clip, {"encode_image": torch.zeros(1, 3, 224, 224)}, check_trace=False)
+    torch.jit.save(traced.half(), tmp_path / "ViT-B-32.pt")
+    model = ClipViTB32(ClipViTB32.Options(weights=str(tmp_path / "ViT-B-32.pt")))
+    assert model.weights_files == (tmp_path / "ViT-B-32.pt",)
+    published = {
+        name: one
+        for name, one in clip.state_dict().items()
+        if name not in {"input_resolution", "context_length", "vocab_size"}
+    }
+    own = model.clip.state_dict()
+    assert published.keys() == own.keys()
+    for name, one in published.items():
+        assert own[name].dtype == torch.float32
+        torch.testing.assert_close(own[name], one.half().float(), rtol=0, atol=0)

@@ -60,3 +60,8 @@ def test_the_same_drawing_gives_the_same_bytes() -> None:
 def test_many_runs_stay_apart() -> None:
     signs = {(ink.colour(place), ink.dash(place)) for place in range(2 * ink.SERIES)}
     assert len(signs) == 2 * ink.SERIES
+
+
+def test_no_two_runs_look_alike() -> None:
+    looks = [(ink.colour(place), ink.marker(place)) for place in range(8 * ink.SERIES)]
+    assert len(set(looks)) == len(looks)

@@ -190,7 +190,7 @@ def test_without_a_network_the_file_is_put_by_hand(weights, server, tmp_path):
     offline = {"HF_HUB_OFFLINE": "1"}
     error = weights("get", "served", code=2, **offline).stderr
     path = weights("path", "served", code=1, **offline).stdout.strip()
-    assert f"{server.url}/base.pt (size unknown; of width 16)" in error
+    assert f"{server.url}/base.pt (of width 16)" in error
     assert f"put it at {path}" in error
     target = Path(path)
     target.parent.mkdir(parents=True)

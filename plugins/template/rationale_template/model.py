@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Part, PluginOptions, Preprocessing
+from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessing
 from rationale_cli.errors import InputError
+from rationale_cli.toolkit.weights import load, locate, read_tensors
 
 SIZE, PATCH, HEADS = 64, 16, 4
 VOCABULARY, LONGEST = 512, 32
@@ -47,6 +48,8 @@ class PocketVit(nn.Module):
         """Width of tokens and of the joint space; a multiple of 4."""
         blocks: int = 2
         """Number of attention blocks."""
+        weights: str = "none"
+        """``none`` (random, from the run's seed), a file or a folder."""
 
     # Read from the class before the model is built; by method, keys of `method` and `train` only.
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = {"bias-tuning": {"method.lr": 3e-3}}
@@ -62,6 +65,15 @@ class PocketVit(nn.Module):
         self.words = nn.Embedding(VOCABULARY, width, padding_idx=0)
         self.text_head = nn.Linear(width, width)
         self.scale = nn.Parameter(torch.tensor(2.0))
+        # The first argument may also be a name of `published`; the run folder records the files' hashes.
+        self.weights_files = locate(options.weights, self.published(options), "pocket-vit")
+        if self.weights_files:
+            load(self, read_tensors(self.weights_files), where=str(self.weights_files[0]))
+
+    @classmethod
+    def published(cls, options: Options) -> Mapping[str, Checkpoint]:
+        """Names for `--weights`: {"v1": Checkpoint("hf://you/pocket-vit/model.safetensors")}; none yet."""
+        return {}
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -239,6 +239,7 @@ def _show_one(rows: list[dict[str, Any]]) -> None:
 
 
 def _size(one: dict[str, Any]) -> str:
+    """Where it is not known exactly, the note may tell it."""
     from ..toolkit.weights import size_of
 
-    return size_of(one["size"])
+    return "" if one["size"] is None and one["note"] else size_of(one["size"])

@@ -25,10 +25,10 @@ _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
 _SCALARS = ("logit_scale", "logit_bias")
 
 
-def published(architecture: str) -> dict[str, Checkpoint]:
-    """Every tag of an architecture and its file; nothing is fetched."""
+def published(architecture: str, note: str = "") -> dict[str, Checkpoint]:
+    """Every tag of an architecture and its file; nothing is fetched. ``note`` is told of each."""
     tags = list_pretrained_tags_by_model(architecture)
-    return {tag: likeliest(_alternatives(configuration_of(architecture, tag))) for tag in tags}
+    return {tag: likeliest(_alternatives(configuration_of(architecture, tag), note)) for tag in tags}
 
 
 def configuration_of(architecture: str, tag: str) -> dict[str, Any]:

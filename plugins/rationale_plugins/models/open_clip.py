@@ -163,7 +163,7 @@ class _Pretrained(OpenClip):
     @classmethod
     def published(cls, options: OpenClipOptions) -> Mapping[str, Checkpoint]:
         """Every tag of the architecture."""
-        return weights.published(cls.architecture)
+        return weights.published(cls.architecture, "some 0.6 GB in full precision")
 
 
 class ClipViTB32(_Pretrained):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import env, explain, finetune, info, report, run, score, validate, weights
+from . import audit, data, env, explain, finetune, info, report, run, score, validate, weights
 from . import list as listing
 from .screen import guarded
 
@@ -50,6 +50,8 @@ for name, module, panel in (
     app.command(name, rich_help_panel=panel)(guarded(module.command))
 
 
+app.add_typer(audit.app, name="audit", rich_help_panel=_JOB)
+app.add_typer(data.app, name="data", rich_help_panel=_KNOW)
 app.add_typer(weights.app, name="weights", rich_help_panel=_KNOW)
 
 

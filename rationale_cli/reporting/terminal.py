@@ -27,14 +27,14 @@ def show(tables: Sequence[Table], console: Console) -> None:
     """Print tables, each with its findings, and under the last of a kind what columns and marks mean."""
     from rich.text import Text
 
-    console = _roomy(console)
+    console = roomy(console)
     for index, table in enumerate(tables):
         console.print(Text(f"\n{table.title}", style="bold"))
         console.print(render(table, console.width), soft_wrap=False)
-        _print_lines(console, table.findings, "")
+        print_lines(console, table.findings, "")
         following = tables[index + 1].legend if index + 1 < len(tables) else None
         if table.legend != following:
-            _print_lines(console, table.legend, "dim")
+            print_lines(console, table.legend, "dim")
 
 
 def render(table: Table, width: int) -> RenderableType:
@@ -47,7 +47,7 @@ def render(table: Table, width: int) -> RenderableType:
     return grid
 
 
-def _roomy(console: Console) -> Console:
+def roomy(console: Console) -> Console:
     """A console that folds lines; where it is no terminal and nobody said how wide, of a width of ours."""
     from rich.console import Console
 
@@ -56,7 +56,8 @@ def _roomy(console: Console) -> Console:
     return Console(file=console.file, width=PLAIN_WIDTH, highlight=False, quiet=console.quiet)
 
 
-def _print_lines(console: Console, lines: Sequence[str], style: str) -> None:
+def print_lines(console: Console, lines: Sequence[str], style: str) -> None:
+    """Sentences under a table, indented and folded."""
     from rich.text import Text
 
     for line in lines:

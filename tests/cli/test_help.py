@@ -9,7 +9,20 @@ import pytest
 
 from .conftest import ENVIRONMENT
 
-COMMANDS = ("finetune", "explain", "score", "report", "run", "weights", "validate", "list", "info", "env")
+COMMANDS = (
+    "finetune",
+    "explain",
+    "score",
+    "report",
+    "run",
+    "audit",
+    "data",
+    "weights",
+    "validate",
+    "list",
+    "info",
+    "env",
+)
 HEAVY = {"torch", "numpy", "yaml", "pluggy", "PIL", "rationale_cli.registry", "rationale_cli.recipe"}
 TYPERS_OWN = {"pydantic", "importlib.metadata"}
 """What typer itself loads once it looks at the parameters of a command."""

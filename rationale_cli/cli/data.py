@@ -1,0 +1,211 @@
+"""``rationale data``: what a dataset holds, before any model sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as given
+from .screen import guarded
+
+if TYPE_CHECKING:
+    from ..contracts import Preprocessing
+    from ..engine.configure import Chosen
+    from ..registry import Registry
+    from ..stages.describe import DescribeResult
+
+_HELP = """Look at datasets before any model does.
+
+Examples:
+
+  rationale data describe scenes --split test
+
+  rationale data describe folder --data photographs
+"""
+
+app = typer.Typer(name="data", help=_HELP, no_args_is_help=True)
+
+
+@app.command()
+@guarded
+def describe(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A dataset's name; see `rationale list datasets`.")
+    ],
+    data: given.Data = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="the splits for evaluation",
+            help="Splits to read, separated by commas, or all.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    sets: given.Sets = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Read at most N pictures a split.", rich_help_panel=given.HOW),
+    ] = None,
+    size: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Side of the model's input in pixels.", rich_help_panel=given.HOW
+        ),
+    ] = 224,
+    resize: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            show_default="--size",
+            help="Length of a picture's short side before the centre is cropped.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = None,
+    squash: Annotated[
+        bool,
+        typer.Option(
+            "--squash", help="Resize both sides instead and crop nothing.", rich_help_panel=given.HOW
+        ),
+    ] = False,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            metavar="TAU",
+            min=0,
+            max=1,
+            help="Evidence is valid when the relevant mass reaches it.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = 0.5,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            show_default="one a core where there are many pictures",
+            help="Processes that read pictures; 0 reads in the main process.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            show_default="<name>-sheet.png",
+            help="Where the sheet of pictures with their objects' outlines goes, a PNG.",
+            rich_help_panel=given.OUTPUT,
+        ),
+    ] = None,
+    as_json: given.Json = False,
+) -> None:
+    """Count pictures, classes and annotations, measure objects, and tell what chance evidence scores.
+
+    No model is needed. Also told: pictures whose crop leaves nothing of the object, and the share of
+    pictures on which a uniform and a centred heatmap already are valid evidence.
+
+    Examples:
+
+      rationale data describe scenes --split test
+
+      rationale data describe folder --data photographs --split all -o sheet.png
+    """
+    from ..stages.describe import DescribeRequest, run
+    from .screen import TerminalProgress, plugins, print_json
+
+    registry = plugins()
+    chosen = _chosen(registry, name, data, sets)
+    result = run(
+        DescribeRequest(
+            chosen,
+            registry,
+            splits=_splits(split),
+            view=_view(size, resize, squash),
+            threshold=threshold,
+            limit=limit,
+            workers=workers,
+            sheet=output or Path(f"{chosen.bare.replace(':', '-').replace('/', '-')}-sheet.png"),
+        ),
+        TerminalProgress(),
+    )
+    if as_json:
+        print_json(_json(result))
+    else:
+        _show(result)
+
+
+def _chosen(registry: Registry, name: str, data: Path | None, sets: list[str] | None) -> Chosen:
+    from ..engine.configure import configure
+    from ..errors import InputError
+    from ..recipe import Draft
+
+    layer = given.overrides({"NAME=dataset.use": name, "--data": data}, sets)
+    for key, one in layer.items():
+        if not key.startswith("dataset."):
+            raise InputError(
+                f"{key}: Expected settings of 'dataset' but got another section's (from {one.origin}).",
+                next_step=f"`rationale info dataset {name}` shows what there is to set",
+            )
+    return configure(Draft(layer), registry).dataset
+
+
+def _splits(text: str | None) -> tuple[str, ...] | None:
+    """None stands for all."""
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return None if names == ("all",) else names
+
+
+def _view(size: int, resize: int | None, squash: bool) -> Preprocessing:
+    from dataclasses import replace
+
+    from ..errors import InputError
+    from ..stages.describe import VIEW
+
+    if resize is not None and squash:
+        raise InputError(
+            "Expected --resize or --squash but got both: a squashed picture is not cropped.",
+            next_step="leave one of them out",
+        )
+    if resize is not None and resize < size:
+        raise InputError(
+            f"Expected --resize of at least the {size} pixels of --size but got {resize}.",
+            next_step="a short side below the crop would leave black borders",
+        )
+    return replace(VIEW, size=size, resize=resize, squash=squash)
+
+
+def _json(result: DescribeResult) -> dict[str, Any]:
+    from ..measures.results import to_json
+
+    view = result.view
+    return {
+        "schema": 1,
+        "dataset": result.dataset,
+        "fingerprint": result.fingerprint,
+        "classes": len(result.classnames),
+        "view": {"size": view.size, "resize": view.resize or view.size, "squash": view.squash},
+        "threshold": result.threshold,
+        "splits": to_json(result.splits),
+        "sheet": None if result.sheet is None else str(result.sheet),
+    }
+
+
+def _show(result: DescribeResult) -> None:
+    from ..reporting.description import lines
+    from .screen import console
+
+    view = result.view
+    side = f"{view.size}×{view.size} pixels"
+    how = "squashed" if view.squash else f"short side {view.resize or view.size}, centre cropped"
+    head = f"{result.dataset}: {len(result.classnames):,} classes, seen as {side} ({how})"
+    for line in (head, "", *lines(result.splits, result.threshold)):
+        console().print(line, markup=False, soft_wrap=True)
+    if result.sheet is not None:
+        console().print(f"\nSheet: {result.sheet}", markup=False, soft_wrap=True)

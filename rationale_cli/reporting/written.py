@@ -1,0 +1,115 @@
+"""Tables of figures as they stand in a file: rows of text, each with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import InputError, did_you_mean
+from ..recipe.text import parse_yaml
+
+_HEAD = ("name", "title", "source", "unit", "baseline")
+_LISTS = ("rows", "averages", "differences")
+
+
+class WrittenRow(NamedTuple):
+    """A row: where it stands, and column → text."""
+
+    place: str
+    cells: dict[str, str]
+
+
+class Written(NamedTuple):
+    """A file: what is said of it, and its rows."""
+
+    head: dict[str, str]
+    rows: list[WrittenRow]
+    averages: list[WrittenRow]
+    differences: list[WrittenRow]
+
+
+def read_written(path: Path) -> Written:
+    """Read a file by its ending: .csv, .tsv, .yaml or .yml. Raises ``InputError`` naming file and row."""
+    kind = path.suffix.lower()
+    if kind not in {".csv", ".tsv", ".yaml", ".yml"}:
+        raise InputError(
+            f"Expected a file that ends in .csv, .tsv, .yaml or .yml but got {path.name!r}.", where=str(path)
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Expected a table but could not read it: {error}", where=str(path)) from error
+    return _yaml(text, path) if kind in {".yaml", ".yml"} else _csv(text, path)
+
+
+def _csv(text: str, path: Path) -> Written:
+    """Commas, semicolons or tabs, whichever the first line holds most of."""
+    first = text.split("\n", maxsplit=1)[0]
+    reader = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count), strict=True)
+    rows, header, line = [], None, 0
+    try:
+        for cells in reader:
+            place, line = f"line {line + 1}", reader.line_num
+            stripped = [cell.strip() for cell in cells]
+            if not any(stripped):
+                continue
+            if header is None:
+                header = _header(stripped, path)
+            elif len(stripped) != len(header):
+                raise InputError(
+                    f"Expected {len(header)} cells, as in the header, but got {len(stripped)}.",
+                    where=f"{path}, {place}",
+                    next_step="quote a text that holds the separator, and write decimals with a point",
+                )
+            else:
+                rows.append(WrittenRow(place, dict(zip(header, stripped, strict=True))))
+    except csv.Error as error:
+        raise InputError(
+            f"Expected CSV but could not read it: {error}", where=f"{path}, line {reader.line_num}"
+        ) from error
+    return Written({}, rows, [], [])
+
+
+def _header(names: list[str], path: Path) -> list[str]:
+    for name in names:
+        if not name or names.count(name) > 1:
+            fault = f"{name!r} twice" if name else "one without a name"
+            raise InputError(f"Expected columns with names of their own but got {fault}.", where=str(path))
+    return names
+
+
+def _yaml(text: str, path: Path) -> Written:
+    data = parse_yaml(text, str(path))
+    if isinstance(data, list):
+        data = {"rows": data}
+    if not isinstance(data, Mapping):
+        raise InputError("Expected a list of rows, or a key `rows`, but got something else.", where=str(path))
+    for key in data:
+        if key not in _HEAD and key not in _LISTS:
+            raise InputError(
+                f"{key}: unknown key of a table. {did_you_mean(str(key), (*_HEAD, *_LISTS))}", where=str(path)
+            )
+    head = {key: _word(data[key], key, str(path)) for key in _HEAD if key in data}
+    return Written(head, *(_rows(data.get(key, []), key, path) for key in _LISTS))
+
+
+def _rows(listed: Any, kind: str, path: Path) -> list[WrittenRow]:
+    if not isinstance(listed, list):
+        raise InputError(f"{kind}: Expected a list but got {listed!r}.", where=str(path))
+    found = []
+    for number, row in enumerate(listed, start=1):
+        place = f"row {number}" if kind == "rows" else f"{kind}, row {number}"
+        if not isinstance(row, Mapping):
+            raise InputError(f"Expected columns and values but got {row!r}.", where=f"{path}, {place}")
+        cells = {str(key): _word(value, str(key), f"{path}, {place}").strip() for key, value in row.items()}
+        found.append(WrittenRow(place, cells))
+    return found
+
+
+def _word(value: Any, key: str, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{key}: Expected a single value but got {value!r}.", where=where)
+    return value

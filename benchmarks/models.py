@@ -40,7 +40,9 @@ class Cost(NamedTuple):
 def cost(words: list[str], folder: Path) -> Cost:
     """Run Python on these words; a failure ends the benchmark."""
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *words], cwd=folder, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"failed: {' '.join(words)}")

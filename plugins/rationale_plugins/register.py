@@ -113,4 +113,26 @@ def rationale_datasets() -> list[Entry]:
             "Drawn scenes with exact masks and a planted shortcut; no download",
         ),
         Entry("folder", f"{_DATASETS}.folder:Folder", "Any folder of pictures, with masks or boxes"),
+        Entry("caltech101", f"{_DATASETS}.caltech101:Caltech101", "Caltech-101 with the objects' contours"),
+        Entry("cub", f"{_DATASETS}.cub:Cub", "CUB-200-2011 with its segmentations"),
+        Entry(
+            "imagenet",
+            f"{_DATASETS}.imagenet:ImageNet",
+            "ImageNet-1k with boxes, as Kaggle or torchvision lays it out",
+        ),
+        Entry(
+            "imagenet-c",
+            f"{_DATASETS}.imagenet_c:ImageNetC",
+            "ImageNet-C: 19 corruptions, boxes carried through resize and crop",
+        ),
+        Entry("imagenet-s", f"{_DATASETS}.imagenet_s:ImageNetS", "ImageNet-S 50, 300 and 919 with masks"),
+        Entry(
+            "oxford-pets", f"{_DATASETS}.oxford_pets:OxfordPets", "Oxford-IIIT Pet: 37 breeds with trimaps"
+        ),
+        Entry(
+            "waterbirds",
+            f"{_DATASETS}.waterbirds:Waterbirds",
+            "Waterbirds: CUB's birds on land and water, with CUB's outlines",
+        ),
+        Entry("stanford-dogs", f"{_DATASETS}.stanford_dogs:StanfordDogs", "Stanford Dogs with boxes"),
     ]

@@ -15,6 +15,9 @@ class Mask:
     """
 
     image: Image.Image
+    share: float | None = None
+    """For grey levels from 0 to 255: the share of 255 from which on a pixel belongs to the object, asked
+    after the mask was resized with its picture. None: what is above 0, asked before."""
 
 
 @dataclass(frozen=True)

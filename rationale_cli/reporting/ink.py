@@ -84,7 +84,7 @@ def dash(index: int) -> str | tuple[int, tuple[float, ...]]:
 
 
 def marker(index: int) -> str:
-    """The marker of run ``index``, so that colour is never the only sign; another for each use of a colour."""
+    """The marker of run ``index``, another for each use of a colour: colour is never the only sign."""
     return _MARKERS[(index + index // SERIES) % len(_MARKERS)]
 
 

@@ -62,7 +62,7 @@ def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneR
         return FinetuneResult(existing, None)
     machine = accelerator(request.configuration.train.precision)
     built = build(request.configuration)
-    pictures = _pictures(built)
+    pictures = _pictures(built) if _trains(built) else None
     weights = fingerprint(cast(nn.Module, built.model))
     folder = existing or _create(request, built, machine, weights)
     machine.wait_for_everyone()
@@ -106,6 +106,11 @@ def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key != "options"} | dict(options)
 
 
+def _trains(built: Built) -> bool:
+    """Where nothing is trained, the data need no training split."""
+    return built.fitted.step is not None and built.configuration.train.epochs > 0
+
+
 def _pictures(built: Built) -> Pictures:
     options = built.configuration.train
     split = built.dataset.split(options.split)
@@ -147,11 +152,11 @@ def _files(built: Built) -> dict[str, dict[str, Any]]:
 
 
 def _train(
-    built: Built, pictures: Pictures, folder: Run, machine: Accelerator, progress: Progress
+    built: Built, pictures: Pictures | None, folder: Run, machine: Accelerator, progress: Progress
 ) -> Trained | None:
-    configuration = built.configuration
-    if built.fitted.step is None or configuration.train.epochs == 0:
+    if pictures is None:
         return None
+    configuration = built.configuration
     options = cast(MethodOptions, configuration.method.options)
     places = Places(folder.path / "state" / "training.pt", folder.log)
     return train(built.fitted, pictures, configuration.train, options.lr, places, machine, progress)

@@ -1,10 +1,13 @@
 """One geometry for picture and evidence: resized, centre cropped, normalised.
 
 The mask travels as bytes 0/1 through the same resize (bilinear) and crop as the picture: rounding keeps
-it 0/1, which is the reference's rule for segmentation masks.
+it 0/1, which is the reference's rule for segmentation masks. A mask of grey levels (``Mask.share``) is
+resized as it is and cut afterwards, the reference's rule for CUB.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,7 +51,11 @@ def mask_of(evidence: Evidence, size: tuple[int, int]) -> Image.Image:
 
 def mask_on_view(evidence: Evidence, size: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
     """Mask or boxes of a picture of ``size`` → S×S uint8 0/1 on the model's input."""
-    mask = _resize_and_crop(mask_of(evidence, size), preprocessing, Image.Resampling.BILINEAR)
+    if isinstance(evidence, Mask) and evidence.share is not None and evidence.image.size == size:
+        grey = _resize_and_crop(evidence.image.convert("L"), preprocessing, Image.Resampling.BILINEAR)
+        mask = mask_of(replace(evidence, image=grey), grey.size)
+    else:
+        mask = _resize_and_crop(mask_of(evidence, size), preprocessing, Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(mask, dtype=np.uint8))
 
 
@@ -81,7 +88,9 @@ def _binary(evidence: Mask, size: tuple[int, int]) -> Image.Image:
     grey = (
         evidence.image if evidence.image.mode in {"1", "L", "P", "I", "I;16"} else evidence.image.convert("L")
     )
-    mask = Image.fromarray((np.asarray(grey) > 0).astype(np.uint8))
+    levels = np.asarray(grey)
+    inside = levels > 0 if evidence.share is None else levels >= 255 * evidence.share
+    mask = Image.fromarray(inside.astype(np.uint8))
     if mask.size == size:
         return mask
     across, down = mask.size[0] / size[0], mask.size[1] / size[1]

@@ -68,7 +68,7 @@ def test_a_killed_explanation_ends_like_an_undisturbed_one(rationale: Command, t
         rationale(
             "finetune", "--weights", "none", "--method", "lp", "--limit", "64", "--epochs", "1", "--run", name
         )
-    words = ("--split", "test", "--limit", "96", "--batch-size", "8")
+    words = ("--split", "test", "--limit", "320", "--batch-size", "8")
     rationale("explain", "whole", *words)
     runs = tmp_path / "runs"
     folder = runs / "killed" / "evidence" / "test"

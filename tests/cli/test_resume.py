@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,13 @@ TRAIN = ("--weights", "none", "--method", "ft", "--limit", "192", "--batch-size"
 def kill_when(condition: Callable[[], bool], words: tuple[str, ...], folder: Path, sign: int) -> int:
     """Start the command, send it a signal as soon as the condition holds, and return its exit code."""
     with subprocess.Popen(
-        arguments(*words), cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        arguments(*words),
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # A suite that a script started in the background ignores interrupts, and so would the command.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 300
         while not condition():

@@ -140,7 +140,7 @@ def describe(
 
 
 def _chosen(registry: Registry, name: str, data: Path | None, sets: list[str] | None) -> Chosen:
-    from ..engine.configure import configure
+    from ..engine.configure import choose
     from ..errors import InputError
     from ..recipe import Draft
 
@@ -151,7 +151,7 @@ def _chosen(registry: Registry, name: str, data: Path | None, sets: list[str] | 
                 f"{key}: Expected settings of 'dataset' but got another section's (from {one.origin}).",
                 next_step=f"`rationale info dataset {name}` shows what there is to set",
             )
-    return configure(Draft(layer), registry).dataset
+    return choose("dataset", Draft(layer), registry)
 
 
 def _splits(text: str | None) -> tuple[str, ...] | None:

@@ -83,10 +83,10 @@ def _caches() -> dict[str, dict[str, Any]]:
     from huggingface_hub import constants
     from torch.hub import get_dir
 
-    from ..toolkit.weights import folder
+    from ..toolkit.cache import cache_folder
 
     folders = {
-        "weights": folder(),
+        "weights": cache_folder("weights"),
         "huggingface": Path(constants.HF_HUB_CACHE),
         "torch": Path(get_dir()),
     }

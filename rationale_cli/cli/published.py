@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..contracts import Checkpoint, PluginOptions
+    from ..engine.configure import Chosen
     from ..registry import Registry
 
 
@@ -15,7 +16,6 @@ class Publishing(NamedTuple):
     """A model that publishes weights."""
 
     name: str
-    plugin: type
     options: PluginOptions
     published: Mapping[str, Checkpoint]
 
@@ -27,38 +27,24 @@ def publishing(registry: Registry, model: str) -> Publishing:
     """
     from ..errors import InputError
 
-    found = registry.find("model", model)
-    plugin = registry.load("model", model)
-    chosen = options_of(registry, model)
-    published = getattr(plugin, "published", None)
+    chosen = chosen_model(registry, model)
+    published = getattr(chosen.plugin, "published", None)
     if published is None:
         raise InputError(
-            f"Expected a model with published weights but {found.name!r} has none.",
+            f"Expected a model with published weights but {chosen.bare!r} has none.",
             next_step="`rationale weights list` shows which have",
         )
-    return Publishing(found.name, plugin, chosen, published(chosen))
+    return Publishing(chosen.bare, chosen.options, published(chosen.options))
 
 
-def options_of(registry: Registry, model: str, weights: str | None = None) -> PluginOptions:
-    """The model's options: its defaults, what follows a family's name, and the weights."""
-    from pydantic import ValidationError
+def chosen_model(registry: Registry, model: str, weights: str | None = None) -> Chosen:
+    """The model with its default options, what follows a family's name, and these weights."""
+    from ..engine.configure import choose
+    from ..recipe import Draft, from_mapping
 
-    from ..contracts import PluginOptions
-    from ..errors import InputError
-    from ..recipe import problems_of, validated
-
-    found = registry.find("model", model)
-    schema = registry.load("model", model).Options  # type: ignore[attr-defined]
-    values = {found.entry.argument: found.argument} if found.argument else {}
-    if weights is not None:
-        values["weights"] = weights
-    try:
-        chosen = validated(schema, values)
-    except ValidationError as error:
-        told = problems_of(error, schema, f"model {found.name!r}")
-        raise InputError("\n".join(f"model.{key}: {problem}" for key, problem in told)) from error
-    assert isinstance(chosen, PluginOptions)
-    return chosen
+    named = Draft(from_mapping({"model.use": model}, "MODEL"))
+    draft = named if weights is None else named.over(from_mapping({"model.weights": weights}, "--weights"))
+    return choose("model", draft, registry)
 
 
 def every(registry: Registry) -> list[Publishing]:
@@ -82,9 +68,7 @@ def every(registry: Registry) -> list[Publishing]:
 
 def families(registry: Registry) -> list[str]:
     """The families, with a place for what is named within them: ``hf:REPOSITORY``."""
-    return [
-        f"{one.name}:{one.entry.argument.upper()}" for one in registry.entries("model") if one.entry.argument
-    ]
+    return [one.usage for one in registry.entries("model") if one.entry.argument]
 
 
 def name_of(one: Publishing, weights: str | None) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from . import options as given
 from .options import Json
-from .published import every, families, name_of, options_of, publishing, row
+from .published import chosen_model, every, families, name_of, publishing, row
 from .screen import guarded
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _verified_model(model: str, weights: str | None) -> dict[str, Any]:
         files = [_checked(path, one.published[weights])]
     else:
         files = [_checked(path) for path in locate(weights, one.published, one.name)]
-    one.plugin(options_of(registry, model, weights))
+    chosen_model(registry, model, weights).build()
     return {"files": files, "model": one.name, "weights": weights}
 
 

@@ -11,11 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from ..contracts import PluginOptions
+from ..contracts import Attribution, Method, PluginOptions
 from ..errors import InputError, PluginError
 from ..hooks import bare_name
 from ..recipe import (
@@ -144,6 +144,20 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
 
 
+def choose(noun: str, draft: Draft, registry: Registry) -> Chosen:
+    """One section's plugin with its checked options; the other sections' plugins are not even imported.
+
+    What a model recommends is left out. Raises as ``configure`` does.
+    """
+    found, plugin = _load(draft, noun, registry)
+    complete = Draft(merged(draft.given, _arguments(draft, {noun: found})))
+    problems: list[str] = []
+    chosen = _chosen(noun, found.qualified, plugin, complete, problems)
+    if problems:
+        raise InputError("\n".join(problems), next_step=_where_to_look(problems, {noun: found.qualified}))
+    return chosen
+
+
 def _load(draft: Draft, noun: str, registry: Registry) -> tuple[Registered, type]:
     given = _named(draft, noun)
     try:
@@ -181,7 +195,7 @@ def _arguments(draft: Draft, plugins: Mapping[str, Registered]) -> dict[str, Giv
 
 def _check_needs(names: Mapping[str, str], classes: Mapping[str, type]) -> None:
     """A method's capabilities are looked for on the model's class: before any weight is read."""
-    needs: tuple[str, ...] = classes["method"].needs  # type: ignore[attr-defined]
+    needs: tuple[str, ...] = cast(type[Method], classes["method"]).needs
     lacking = [need for need in needs if not hasattr(classes["model"], need)]
     if lacking:
         raise PluginError(
@@ -213,7 +227,7 @@ def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
 
 
 def _chosen(noun: str, name: str, plugin: type, draft: Draft, problems: list[str]) -> Chosen:
-    schema: type[PluginOptions] = plugin.Options  # type: ignore[attr-defined]
+    schema: type[PluginOptions] = cast(Any, plugin).Options
     owner = f"{noun} {bare_name(name)!r}"
     options = _options(schema, noun, owner, draft, problems)
     return Chosen(noun, name, plugin, options if options is not None else schema.model_construct())
@@ -234,7 +248,7 @@ def _options(
 
 def _check_specified(draft: Draft, name: str, attribution: type) -> None:
     """Layers and scalar asked for on the command line must mean something to the attribution."""
-    if attribution.specified:  # type: ignore[attr-defined]
+    if cast(type[Attribution], attribution).specified:
         return
     for key in ("explain.layers", "explain.scalar"):
         one = draft.given.get(key)

@@ -15,7 +15,7 @@ from ..runs.evidence import EvidenceSpec
 from ..toolkit.attention import depth_of
 from ..toolkit.layers import resolve
 from .build import Built
-from .configure import Chosen, configure
+from .configure import Chosen, choose
 from .infer import Estimator
 
 AUDIT_LAYERS: tuple[str, ...] = ("last", "all")
@@ -87,7 +87,7 @@ def plan(attributions: Sequence[Chosen], options: ExplainOptions, registry: Regi
     for name in CONTROLS if options.audit else ():
         if name not in present:
             draft = Draft(from_mapping({"attribution": name}, "audit"))
-            wanted.append(_wanted(configure(draft, registry).attribution, asked[:1]))
+            wanted.append(_wanted(choose("attribution", draft, registry), asked[:1]))
     return tuple(wanted)
 
 

@@ -21,7 +21,7 @@ from ..registry import Registry
 from ..toolkit.geometry import mask_of, mask_on_view
 from ..toolkit.heatmaps import evidence
 from .batches import Unreadable
-from .configure import configure
+from .configure import choose
 from .estimators import CONTROLS
 
 GRIDS: tuple[Grid, ...] = ((7, 7), (14, 14))
@@ -115,7 +115,7 @@ def drawn_controls(registry: Registry) -> tuple[Control, ...]:
     """``uniform`` and ``center`` of the registry at every usual grid: the tool's own controls."""
     found = []
     for name in CONTROLS[:2]:
-        chosen = configure(Draft(from_mapping({"attribution": name}, "controls")), registry).attribution
+        chosen = choose("attribution", Draft(from_mapping({"attribution": name}, "controls")), registry)
         attribution = cast(Attribution, chosen.build())
         found += [Control(chosen.bare, attribution, grid) for grid in GRIDS]
     return tuple(found)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rationale_cli.contracts import MethodOptions, PluginOptions
-from rationale_cli.engine.configure import Configuration, configure
+from rationale_cli.engine.configure import Configuration, choose, configure
 from rationale_cli.errors import InputError, PluginError
 from rationale_cli.hooks import Entry, hookimpl
 from rationale_cli.recipe import Draft, Given, from_mapping, from_sets, load_recipe, recorded
@@ -271,3 +271,20 @@ def test_a_family_without_its_argument_asks_for_the_option(registry):
 def test_only_a_family_takes_an_argument(registry):
     with pytest.raises(PluginError, match=r"Unknown model 'tiny-clip:large'"):
         configure(draft(model="tiny-clip:large"), registry)
+
+
+def test_one_section_is_chosen_alone(registry):
+    """As ``configure`` does it; plugins of other sections may be missing."""
+    sets = from_sets(["dataset.size=32", "method=unknown"])
+    assert choose("dataset", Draft(sets), registry).options.size == 32
+    alone = choose("model", draft(model="hub:some/model"), registry)
+    assert alone == configure(draft(model="hub:some/model"), registry).model
+
+
+def test_problems_of_one_section_are_told_alike(registry):
+    wrong = draft("dataset.sice=32")
+    with pytest.raises(InputError) as alone:
+        choose("dataset", wrong, registry)
+    with pytest.raises(InputError) as whole:
+        configure(wrong, registry)
+    assert str(alone.value) == str(whole.value)

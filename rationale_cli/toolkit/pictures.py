@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -95,6 +95,24 @@ def read_mask(
         where=str(path),
         next_step="draw the mask on the whole picture; it may be smaller or larger by one common scale",
     )
+
+
+def read_levels(
+    path: Path, size: tuple[int, int], kind: str, mode: Literal["L", "RGB"]
+) -> npt.NDArray[np.uint8]:
+    """Values of a mask as its file stores them, H×W or H×W×3, for those who know what they mean.
+
+    ``size`` is the picture's (width, height), ``kind`` the word for such a file in messages. Raises
+    ``InputError`` that names the file where it cannot be read or has another size.
+    """
+    image, _, _ = _decode(path, kind)
+    if image.size != size:
+        raise InputError(
+            f"Expected a {kind} of {size[0]}×{size[1]} pixels like its picture "
+            f"but got {image.width}×{image.height}.",
+            where=str(path),
+        )
+    return np.asarray(image.convert(mode))
 
 
 def same_proportions(one: tuple[int, int], other: tuple[int, int]) -> bool:

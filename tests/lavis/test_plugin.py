@@ -141,11 +141,10 @@ def test_pictures_may_be_prepared_as_lavis_does():
 
 
 def test_squash(golden):
-    from rationale_lavis.models import LavisModel
-
-    lavis, shape = golden.model().lavis, golden.shape()
-    assert LavisModel(lavis, shape, squash=True).preprocessing.squash
-    plain = LavisModel(lavis, shape).preprocessing
+    kind = type(golden.model())
+    squashed = kind(kind.Options(weights="none", squash=True), golden.shape()).preprocessing
+    assert (squashed.size, squashed.resize, squashed.squash) == (64, None, True)
+    plain = kind(kind.Options(weights="none"), golden.shape()).preprocessing
     assert (plain.size, plain.resize, plain.squash) == (64, 73, False)
 
 

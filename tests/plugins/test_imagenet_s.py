@@ -104,7 +104,9 @@ def test_a_smaller_copy_needs_the_list_of_classes(root, tmp_path):
 def test_masks_that_cannot_be_used_are_named(root):
     path = root / "validation-segmentation" / LATE / "ILSVRC2012_val_1.png"
     mask(path, 300, size=(10, 20))
-    with pytest.raises(InputError, match="Expected a mask of 20×10 as its picture but got 10×20") as caught:
+    with pytest.raises(
+        InputError, match="Expected a mask of 20×10 pixels like its picture but got 10×20"
+    ) as caught:
         rows(opened(root))
     assert caught.value.where == str(path)
 

@@ -6,6 +6,7 @@ D joint embedding.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rationale_cli.contracts import Part, PluginOptions, Preprocessing
-from rationale_cli.errors import InputError
+from rationale_cli.toolkit.texts import refuse_longer
 from rationale_cli.toolkit.weights import load, read_tensors
 
 from .building import Shape
@@ -39,7 +40,7 @@ class LavisOptions(PluginOptions):
     models and the paper: the short side to 256, a crop of 224."""
 
 
-class LavisModel(nn.Module):
+class LavisModel(nn.Module, ABC):
     """A ``VisionLanguageModel`` with ``Matching`` over one of LAVIS's feature extractors.
 
     ``lavis``: the extractor with fused attention in its image tower and an ``itm_head``
@@ -113,14 +114,7 @@ class LavisModel(nn.Module):
         Raises ``InputError`` for a text that is too long: LAVIS would cut it without a word.
         """
         rows = self.lavis.tokenizer(list(texts), padding=True, return_tensors="pt")
-        lengths = rows["attention_mask"].sum(dim=1).tolist()
-        for text, length in zip(texts, lengths, strict=True):
-            if length > self.lavis.max_txt_len:
-                raise InputError(
-                    f"Expected a text of at most {self.lavis.max_txt_len} tokens, start and end included, "
-                    f"but got {length}: {text[:80]!r}",
-                    next_step="shorten the class name or the template",
-                )
+        refuse_longer(texts, rows["attention_mask"].sum(dim=1).tolist(), self.lavis.max_txt_len)
         return {name: rows[name] for name in ("input_ids", "attention_mask")}
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
@@ -146,18 +140,18 @@ class LavisModel(nn.Module):
         tower = self.lavis.visual_encoder.parameters()
         return chain(tower, self.lavis.vision_proj.parameters()) if part == "embed_images" else iter(tower)
 
+    @abstractmethod
     def _named(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a checkpoint by the extractor's names."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """N×L → N×L×W of the text alone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fused_states(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """P×T×W and tokens of P texts → P×L×W of the text that has seen the picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fusion_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of the text encoder that only a text with a picture uses."""
-        raise NotImplementedError

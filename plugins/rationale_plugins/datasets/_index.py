@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rationale_cli.errors import InputError
-from rationale_cli.toolkit.weights import folder as weights_folder
+from rationale_cli.toolkit.cache import cache_folder
 
 _SCHEMA = 1
 _SETTLED_NS = 100_000_000
@@ -131,7 +131,7 @@ def _changed(path: Path) -> int:
 
 def _store(key: list[Any]) -> Path:
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    return weights_folder().parent / "indexes" / f"{name}.json.z"
+    return cache_folder("indexes") / f"{name}.json.z"
 
 
 def _recalled(store: Path, key: list[Any]) -> dict[str, _Folder] | None:

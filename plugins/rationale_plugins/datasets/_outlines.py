@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from rationale_cli.contracts import Mask
-from rationale_cli.errors import InputError
+from rationale_cli.toolkit.pictures import read_levels
 
 from ._official import Record
 
@@ -32,19 +31,5 @@ class Outlines:
         """Raises ``InputError`` naming a segmentation that cannot be read or does not fit its picture."""
         if record.note is None:
             return None
-        path = self.folder / record.note
-        try:
-            with Image.open(path) as stored:
-                grey = np.asarray(stored.convert("L"))
-        # Decoders meet damaged files with errors of nearly any kind, and never one not about the file.
-        except Exception as error:
-            raise InputError(
-                f"Expected a segmentation but could not read it: {error}.", where=str(path)
-            ) from error
-        if grey.shape != image.size[::-1]:
-            raise InputError(
-                f"Expected a segmentation of {image.width}×{image.height} pixels like its picture "
-                f"but got {grey.shape[1]}×{grey.shape[0]}.",
-                where=str(path),
-            )
+        grey = read_levels(self.folder / record.note, image.size, "segmentation", "L")
         return Mask(Image.fromarray(grey), share=_SHARES[self.rule])

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from rationale_cli.contracts import Evidence, Mask, PluginOptions, Sample, Task
+from rationale_cli.contracts import Evidence, Mask, Sample, Task
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import open_picture, read_mask
 
@@ -19,6 +19,7 @@ from ._boxes import Box, assign, of_class, place, read_boxes
 from ._layout import LAYOUTS, Layout, Record, find_layout
 from ._masks import match_masks, part_masks
 from ._names import classes_from_file, classes_from_folders
+from ._official import RootOptions
 from ._splits import Splits, split_records
 from ._tree import File, Tree, scan
 
@@ -63,7 +64,7 @@ class FolderSplit:
 class Folder:
     """Pictures in a folder for each class, split by folders or by a seed."""
 
-    class Options(PluginOptions):
+    class Options(RootOptions):
         """Where the pictures and their annotations are."""
 
         root: Path | None = None
@@ -76,19 +77,10 @@ class Folder:
         """CSV (path, xmin, ymin, xmax, ymax) or COCO JSON; by default ``boxes.csv`` without masks."""
         classnames: Path | None = None
         """Classes in order, one folder a line, words after a tab; by default ``classes.txt``."""
-        template: str = "a photo of a {}"
-        """Prompt of a class."""
         test_fraction: float = Field(default=0.2, gt=0, lt=1)
         """Share of every class that is held out where there are no split folders."""
         seed: int = 0
         """Which pictures are held out."""
-
-        @field_validator("template")
-        @classmethod
-        def _one_gap(cls, template: str) -> str:
-            if template.count("{}") != 1 or template.count("{") != 1 or template.count("}") != 1:
-                raise ValueError("expected one {} for the class's name")
-            return template
 
     def __init__(self, options: Options) -> None:
         """List the folder. Raises ``InputError`` where its layout or an annotation is not understood."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rationale_cli.contracts import Mask
 from rationale_cli.errors import InputError
+from rationale_cli.toolkit.pictures import read_levels
 
 from ._imagenet_layout import PICTURES
 from ._imagenet_names import ImageNetClass, ImageNetOptions, classes, classnames, labels
@@ -85,19 +86,7 @@ class ClassMasks:
         """Raises ``InputError`` naming a mask that cannot be read or does not fit its picture."""
         if record.note is None:
             return None
-        path = root / record.note
-        try:
-            with Image.open(path) as stored:
-                colours = np.asarray(stored.convert("RGB"))
-        # Decoders meet damaged files with errors of nearly any kind, and never one not about the file.
-        except Exception as error:
-            raise InputError(f"Expected a mask but could not read it: {error}.", where=str(path)) from error
-        if colours.shape[:2] != image.size[::-1]:
-            raise InputError(
-                f"Expected a mask of {image.width}×{image.height} as its picture "
-                f"but got {colours.shape[1]}×{colours.shape[0]}.",
-                where=str(path),
-            )
+        colours = read_levels(root / record.note, image.size, "mask", "RGB")
         inside = _drawn(colours, record.label + 1)
         if self.ignored == "object":
             inside = inside | _drawn(colours, _IGNORED)

@@ -5,6 +5,7 @@ Shapes: B pictures, N texts, P pairs, L tokens, T image tokens, S pixels, W widt
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -37,7 +38,7 @@ _TEMPERATURE, _COLDEST, _WARMEST = 0.07, 0.001, 0.5
 """Initial temperature, and the range to which the original training clamps it."""
 
 
-class FusionModel(nn.Module):
+class FusionModel(nn.Module, ABC):
     """A ``VisionLanguageModel`` that can also match a picture with a text by reading both together.
 
     Random weights until ``read`` is called. Build ``Albef`` or ``Blip``.
@@ -116,9 +117,9 @@ class FusionModel(nn.Module):
         return self.tokenizer(texts)
 
     @property
+    @abstractmethod
     def own_layers(self) -> slice:
         """The text layers that read a text alone."""
-        raise NotImplementedError
 
     def text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` and ``mask`` N×L → N×L×W, read without a picture."""
@@ -129,9 +130,9 @@ class FusionModel(nn.Module):
         """``ids`` and ``mask`` N×L → N×D, the projected CLS token, not normalised."""
         return torch.as_tensor(self.text_proj(self.text_states(tokens)[:, 0]))
 
+    @abstractmethod
     def fuse(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """P×T×W and ``ids``, ``mask`` P×L → P×L×W: the texts read together with the pictures."""
-        raise NotImplementedError
 
     def match(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """P×T×W and ``ids``, ``mask`` P×L → P×2: logits of no match and of match."""

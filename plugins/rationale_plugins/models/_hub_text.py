@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rationale_cli.errors import InputError
+from rationale_cli.toolkit.texts import refuse_longer
 
 from ._hub_repository import VOCABULARIES, read_json
 
@@ -58,13 +59,8 @@ class HubTokenizer:
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """N texts → N×L numbers. Raises ``InputError`` for one that is too long."""
         given = [self._prepared(text) for text in texts]
-        for text, ids in zip(texts, self._tokenizer(given, verbose=False)["input_ids"], strict=True):
-            if len(ids) > self._context:
-                raise InputError(
-                    f"Expected a text of at most {self._context} tokens, start and end included, but got "
-                    f"{len(ids)}: {text[:80]!r}",
-                    next_step="shorten the class name or the template",
-                )
+        rows = self._tokenizer(given, verbose=False)["input_ids"]
+        refuse_longer(texts, map(len, rows), self._context)
         filling = (
             {"padding": "max_length", "max_length": self._context} if self._siglip else {"padding": True}
         )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rationale_cli.contracts import Checkpoint
 from rationale_cli.errors import InputError
+from rationale_cli.toolkit.texts import refuse_longer
 from rationale_cli.toolkit.weights import fetched
 
 from ._alternatives import fetched_any
@@ -37,14 +38,7 @@ class OpenClipTokenizer:
 
     def __call__(self, texts: Sequence[str], vocabulary: int) -> Tensor:
         """N texts → N×L. Raises ``InputError`` for a text that is too long, and for another vocabulary."""
-        for text in texts:
-            length = self._length(text)
-            if length > self._context:
-                raise InputError(
-                    f"Expected a text of at most {self._context} tokens, start and end included, "
-                    f"but got {length}: {text[:80]!r}",
-                    next_step="shorten the class name or the template",
-                )
+        refuse_longer(texts, map(self._length, texts), self._context)
         tokenizer = self._tokenizer
         known = tokenizer.vocab_size if isinstance(tokenizer, SimpleTokenizer) else 0
         ids = torch.as_tensor(tokenizer(list(texts), context_length=self._context))

@@ -12,6 +12,7 @@ from tokenizers.implementations import BertWordPieceTokenizer
 from torch import Tensor
 
 from rationale_cli.errors import InputError
+from rationale_cli.toolkit.texts import refuse_longer
 
 BERT_VOCABULARY = Path(__file__).with_name("bert_vocab.txt.gz")
 """The 30,522 pieces of bert-base-uncased (see the notice beside it)."""
@@ -46,13 +47,7 @@ class WordPiece:
         Raises ``InputError`` for a text of more than ``longest`` pieces.
         """
         rows = [row.ids for row in self._tokenizer.encode_batch(list(texts))]
-        for text, row in zip(texts, rows, strict=True):
-            if len(row) > self.longest:
-                raise InputError(
-                    f"Expected a text of at most {self.longest} tokens, start and end included, "
-                    f"but got {len(row)}: {_shown(text)}",
-                    next_step="shorten the class name or the template",
-                )
+        refuse_longer(texts, map(len, rows), self.longest)
         width = max((len(row) for row in rows), default=2)
         ids = [row + [self.padding] * (width - len(row)) for row in rows]
         mask = [[1] * len(row) + [0] * (width - len(row)) for row in rows]
@@ -61,8 +56,3 @@ class WordPiece:
             "ids": torch.tensor(ids, dtype=torch.long).view(shape),
             "mask": torch.tensor(mask).view(shape),
         }
-
-
-def _shown(text: str, longest: int = 200) -> str:
-    """A text for a message: a very long one by its beginning."""
-    return repr(text if len(text) <= longest else text[:longest] + "…")

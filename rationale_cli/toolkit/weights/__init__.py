@@ -1,6 +1,6 @@
 """Weights of models: found, fetched, checked, read without running anything, and fitted name by name."""
 
-from .cache import address, cached, folder, place, verified
+from .cache import address, cached, place, verified
 from .download import size_of
 from .files import read_safetensors, read_tensors
 from .fitting import fingerprint, load
@@ -11,7 +11,6 @@ __all__ = [
     "cached",
     "fetched",
     "fingerprint",
-    "folder",
     "load",
     "locate",
     "place",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,10 +13,8 @@ from huggingface_hub import constants, try_to_load_from_cache
 
 from ...contracts.checkpoint import Checkpoint
 from ...errors import InputError
+from ..cache import cache_folder
 from .records import read_record, sha256_of, write_record
-
-CACHE = "RATIONALE_CACHE"
-"""Environment variable: the folder that holds ``weights``, instead of ``~/.cache/rationale``."""
 
 HUB = "hf://"
 Known = Literal["published", "hub", "first use", "nothing"]
@@ -82,7 +79,7 @@ def place(checkpoint: Checkpoint) -> Path:
         raise InputError(f"Expected the address of a file of weights but got {checkpoint.url}")
     if url.query:
         parts[-1] = f"{hashlib.sha256(url.query.encode()).hexdigest()[:8]}-{parts[-1]}"
-    return folder().joinpath(str(url.netloc).replace(":", "-"), *parts)
+    return cache_folder("weights").joinpath(str(url.netloc).replace(":", "-"), *parts)
 
 
 def cached(checkpoint: Checkpoint) -> Path | None:
@@ -168,15 +165,6 @@ def _stored_hash(path: Path) -> str | None:
         return _hub_hash(path)
     record = read_record(path)
     return record.sha256 if record and record.is_of(path) else None
-
-
-def folder() -> Path:
-    """Where files of plain URLs are kept."""
-    chosen = os.environ.get(CACHE)
-    if chosen:
-        return Path(chosen).expanduser() / "weights"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).expanduser() / "rationale" / "weights"
 
 
 def _in_hub_cache(path: Path) -> bool:

@@ -1,0 +1,46 @@
+"""What a recipe shows at its end: tables, curves and galleries over its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+AXES = ("setup", "model", "method", "dataset", "train", "seed", "split", "corruption", "severity")
+"""What tells the cells of a recipe apart: a word of the recipe's own, plugins, the split that was tuned on
+(``train``), the seed, and the pictures that were explained: their split and how they were corrupted."""
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """A table of one number a cell: rows and columns are axes, the first one outermost."""
+
+    name: str
+    title: str
+    metrics: tuple[str, ...]
+    """Of ``measures.results.METRICS``; several stand above each other as blocks of rows."""
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    published: str | None = None
+    """Name of a shipped table (``reporting.published.shipped_tables``) whose figures stand beside ours."""
+    averages: bool = True
+    """Whether a last column holds each row's mean, where every one of its cells is there."""
+
+
+@dataclass(frozen=True)
+class CurveLayout:
+    """Measures against the severity of a corruption, a line a method; one drawing a corruption and model."""
+
+    name: str
+    title: str
+    metrics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GalleryLayout:
+    """Heatmaps of the same pictures under every method, where all of them predict right."""
+
+    name: str
+    title: str
+    pictures: int = 8
+
+
+Layout = TableLayout | CurveLayout | GalleryLayout

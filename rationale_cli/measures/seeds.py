@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,18 @@ from .quadrants import CELLS, METRIC_INDEX, Codes, ratios
 from .results import QUALITIES
 
 Floats = npt.NDArray[np.float64]
+
+_MEMBERS: tuple[Floats, ...] = tuple(
+    np.array([name in cells for name in CELLS], dtype=np.float64)
+    for cells in (
+        ("RR", "RW", "left_right"),
+        ("RR", "RW", "WR", "WW"),
+        ("RR", "RW"),
+        ("RR", "WR"),
+        ("RR",),
+    )
+)
+"""Which cells are right, annotated, right and annotated, valid, right and valid."""
 
 
 class Combined(NamedTuple):
@@ -34,27 +46,37 @@ def values(codes: Codes) -> dict[str, float]:
 
 
 def influences(codes: Codes) -> dict[str, Floats]:
-    """Influence of each of n pictures on each measure: its variance over pictures is var(influence)/n.
+    """Influence of each of n pictures on each measure: its variance over pictures is var(influence)/n."""
+    of_cells = cell_influences(np.bincount(codes, minlength=len(CELLS)))
+    return {metric: influence[codes] for metric, influence in of_cells.items()}
+
+
+def cell_influences(counts: npt.NDArray[Any]) -> dict[str, Floats]:
+    """Influence of a picture of each of the six cells on each measure of these counts.
 
     For a quotient θ = mean(x)/mean(y) it is (x − θ·y)/mean(y) (infinitesimal jackknife).
     """
-    right = np.isin(codes, (0, 1, 4)).astype(np.float64)
-    annotated = (codes < 4).astype(np.float64)
-    known_right, valid = right * annotated, np.isin(codes, (0, 2)).astype(np.float64)
-    both = known_right * valid
+    share = counts / counts.sum()
+    right, annotated, known_right, valid, both = _MEMBERS
 
     def quotient(x: Floats, y: Floats) -> Floats:
-        return (x - _safe(x.mean(), y.mean()) * y) / (y.mean() or np.nan)
+        below = float(y @ share)
+        return (x - _safe(float(x @ share), below) * y) / (below or np.nan)
 
-    parts = (both, annotated, known_right, valid)
-    rr, a, r, v = (_relative(part) for part in parts)
-    lift = _safe(both.mean() * annotated.mean(), known_right.mean() * valid.mean())
+    def relative(part: Floats) -> Floats:
+        # A mean of 0 makes the lift undefined, or 0 whatever is added.
+        mean = float(part @ share)
+        return part / mean if mean else np.zeros_like(part)
+
+    lift = _safe(
+        float(both @ share) * float(annotated @ share), float(known_right @ share) * float(valid @ share)
+    )
     return {
-        "accuracy": right - right.mean(),
+        "accuracy": right - float(right @ share),
         "V": quotient(valid, annotated),
         "PT": quotient(both, known_right),
         "IR": quotient(both, valid),
-        "lift": lift * (rr + a - r - v),
+        "lift": lift * (relative(both) + relative(annotated) - relative(known_right) - relative(valid)),
     }
 
 
@@ -85,8 +107,3 @@ def combine(numbers: Sequence[float], influence: Floats, level: float = 0.95) ->
 
 def _safe(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else math.nan
-
-
-def _relative(part: Floats) -> Floats:
-    # An influence relative to the mean; a mean of 0 makes the lift undefined, or 0 whatever is added.
-    return part / part.mean() if part.mean() else np.zeros_like(part)

@@ -23,6 +23,22 @@ def command(
     layers: given.Layers = None,
     scalar: given.Scalar = None,
     split: given.Split = None,
+    corrupt: given.Corrupt = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="the one that the run was tuned on",
+            help="Explain this further dataset of the same classes instead.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder that the further dataset reads.", rich_help_panel=given.WHAT
+        ),
+    ] = None,
     audit: Annotated[
         bool | None,
         typer.Option(
@@ -72,6 +88,7 @@ def command(
         bool,
         typer.Option("--skip-bad", help="Leave unreadable pictures out, counted.", rich_help_panel=given.HOW),
     ] = False,
+    protocol: given.Protocol = None,
     sets: given.Sets = None,
     processes: Processes = 1,
     runs_dir: given.RunsDir = given.RUNS,
@@ -87,6 +104,10 @@ def command(
 
       rationale explain my-run --attribution gaa --layers last,all --scalar dot,native --split test
 
+      rationale explain my-run --corrupt fog:3,snow
+
+      rationale explain my-run --dataset imagenet-c --data DIR --split fog-3
+
       rationale explain my-run --image cat.jpg --class dotted
     """
     named = any(value is not None for value in (attribution, layers, scalar))
@@ -94,6 +115,10 @@ def command(
         "--layers": layers,
         "--scalar": scalar,
         "--split": split,
+        "--corrupt": corrupt,
+        "--dataset=shift.use": dataset,
+        "--data=shift.root": data,
+        "--protocol": protocol,
         "--audit=explain.audit": (not named) if audit is None else audit,
         "--batch-size=explain.batch_size": batch_size,
         "--limit=explain.limit": limit,

@@ -21,6 +21,7 @@ def command(
     lr: given.LearningRate = None,
     batch_size: given.BatchSize = None,
     seed: given.Seed = None,
+    protocol: given.Protocol = None,
     limit: Annotated[
         int | None,
         typer.Option(metavar="N", help="Tune on at most N pictures.", rich_help_panel=given.HOW),
@@ -63,6 +64,7 @@ def command(
         "--lr": lr,
         "--batch-size": batch_size,
         "--seed": seed,
+        "--protocol": protocol,
         "--limit=train.limit": limit,
         "--precision=train.precision": precision,
         "--skip-bad=train.skip_bad": skip_bad or None,

@@ -11,35 +11,36 @@ from .options import Json
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Kind = Literal["model", "method", "attribution", "dataset", "recipe", "section"]
+Kind = Literal["model", "method", "attribution", "dataset", "recipe", "protocol", "section"]
 
 
 def command(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What it is.")],
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Its name in `rationale list`; train or explain.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Its name in `rationale list`; paper, reference or corrected; view, train or explain.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Show what a plugin, recipe or section is, its options, and a piece of recipe to copy.
+    """Show what a plugin, recipe, protocol or section is, its options, and a piece of recipe to copy.
 
-    The sections train and explain belong to no plugin: `rationale info section train`.
+    The sections view, train and explain belong to no plugin: `rationale info section train`.
 
     Examples:
 
       rationale info method ft
 
       rationale info section train
+
+      rationale info protocol reference
     """
     from . import screen
 
-    facts = (
-        _recipe(name)
-        if kind == "recipe"
-        else _section(name)
-        if kind == "section"
-        else plugin_facts(kind, name)
-    )
+    others = {"recipe": _recipe, "section": _section, "protocol": _protocol}
+    facts = others[kind](name) if kind in others else plugin_facts(kind, name)
     if as_json:
         screen.print_json(facts)
     else:
@@ -72,9 +73,13 @@ def plugin_facts(kind: str, name: str) -> dict[str, Any]:
 
 def _section(name: str) -> dict[str, Any]:
     from ..errors import InputError, did_you_mean
-    from ..recipe import ExplainOptions, TrainOptions
+    from ..recipe import ExplainOptions, TrainOptions, ViewOptions
 
-    sections: dict[str, type[BaseModel]] = {"train": TrainOptions, "explain": ExplainOptions}
+    sections: dict[str, type[BaseModel]] = {
+        "view": ViewOptions,
+        "train": TrainOptions,
+        "explain": ExplainOptions,
+    }
     if name not in sections:
         raise InputError(f"Unknown section {name!r}. {did_you_mean(name, sections)}")
     options = _options(sections[name])
@@ -84,6 +89,33 @@ def _section(name: str) -> dict[str, Any]:
         "summary": sections[name].__doc__ or "",
         "options": options,
         "recipe": _snippet(name, None, options),
+    }
+
+
+def _protocol(name: str) -> dict[str, Any]:
+    """The protocol's own choices, and what each plugin adds to them."""
+    from ..errors import PluginError
+    from ..recipe.protocols import protocol
+    from . import screen
+
+    found = protocol(name, "the command line")
+    registry = screen.plugins()
+    added: dict[str, dict[str, Any]] = {}
+    for kind in ("model", "method", "dataset", "attribution"):
+        for one in registry.entries(kind):
+            try:
+                plugin = registry.load(kind, one.qualified)
+            except PluginError:
+                continue
+            if choices := getattr(plugin, "protocols", {}).get(name):
+                added[f"{kind} {one.name}"] = dict(choices)
+    return {
+        "kind": "protocol",
+        "name": name,
+        "summary": found.summary,
+        "choices": dict(found.choices),
+        "added": added,
+        "recipe": f"protocol: {name}\n",
     }
 
 
@@ -179,6 +211,12 @@ def _show(facts: dict[str, Any]) -> None:
             )
         out.print()
         out.print(table)
+    for owner, choices in (
+        {"choices": facts["choices"]} | facts["added"] if "choices" in facts else {}
+    ).items():
+        out.print(f"\n{owner.capitalize() if owner == 'choices' else owner}", markup=False)
+        for key, value in choices.items():
+            out.print(f"  {key}={_yaml(value)}", markup=False)
     if facts["kind"] == "recipe":
         out.print(f"\nVersion {facts['version']}, {len(facts['cells'])} runs: {facts['path']}", markup=False)
     else:

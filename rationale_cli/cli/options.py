@@ -29,6 +29,8 @@ ALIASES = {
     "--layers": "explain.layers",
     "--scalar": "explain.scalar",
     "--split": "explain.splits",
+    "--corrupt": "explain.corrupt",
+    "--protocol": "protocol.use",
 }
 """Flag → the dotted key that it sets."""
 
@@ -155,6 +157,24 @@ Split = Annotated[
         show_default="the dataset's",
         help="Splits to explain, separated by commas.",
         rich_help_panel=WHAT,
+    ),
+]
+Corrupt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME:SEVERITY",
+        help="Explain the pictures under corruptions too: fog:3, or fog for all five severities; common, "
+        "extra and all stand for ImageNet-C's 15, 4 and 19. Several with commas.",
+        rich_help_panel=WHAT,
+    ),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        metavar="paper|reference|corrected",
+        show_default="corrected",
+        help="A named set of choices; see `rationale info protocol reference`.",
+        rich_help_panel=HOW,
     ),
 ]
 RunName = Annotated[

@@ -6,7 +6,7 @@ from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, Split
 from .method import Fitted, Method, MethodOptions, Step
 from .model import Matching, Part, Preprocessing, VisionLanguageModel
-from .options import PluginOptions
+from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
 from .sample import Boxes, Evidence, Mask, Sample, Task
 
@@ -29,6 +29,7 @@ __all__ = [
     "PluginOptions",
     "Preprocessing",
     "Progress",
+    "Protocols",
     "Sample",
     "Scalar",
     "Silent",

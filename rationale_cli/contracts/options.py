@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
+
+Protocols = Mapping[str, Mapping[str, Any]]
+"""What named protocols (``paper``, ``reference``, ``corrected``) mean for a plugin, as an optional class
+attribute ``protocols``: name → dotted keys → values, of the plugin's own section (``dataset.mask``) or of
+``view``, ``train`` and ``explain``."""
 
 
 class PluginOptions(BaseModel):

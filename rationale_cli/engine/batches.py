@@ -15,7 +15,9 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ..contracts import Preprocessing, Sample, Split
 from ..errors import InputError
+from ..recipe import Corruption
 from ..toolkit.geometry import mask_on_view, model_view, to_bytes
+from .corruption import corrupted
 
 _CACHE_BYTES = 1 << 30
 Key = tuple[int, int]
@@ -80,11 +82,18 @@ class Pictures(TorchDataset[Example | Unreadable]):
     """A split as examples for one model. Deterministic views are kept in memory while they fit."""
 
     def __init__(
-        self, split: Split, preprocessing: Preprocessing, *, evidence: bool, augment: str = "none"
+        self,
+        split: Split,
+        preprocessing: Preprocessing,
+        *,
+        evidence: bool,
+        augment: str = "none",
+        corruption: Corruption | None = None,
     ) -> None:
         self.split = split
         self.preprocessing = preprocessing
         self.evidence = evidence
+        self.corruption = corruption
         self.augment = _augmentation(augment, preprocessing.size)
         self._kept: dict[int, Example] = {}
         room = _CACHE_BYTES // (3 * preprocessing.size**2)
@@ -109,7 +118,7 @@ class Pictures(TorchDataset[Example | Unreadable]):
     def _example(self, sample: Sample, epoch: int) -> Example:
         if self.augment is not None:
             return Example(sample.id, sample.label, self._augmented(sample, epoch))
-        plain = Example(sample.id, sample.label, to_bytes(model_view(sample.image, self.preprocessing)))
+        plain = Example(sample.id, sample.label, self._seen(sample.image, sample.id))
         if not self.evidence:
             return plain
         mask = background = None
@@ -119,8 +128,12 @@ class Pictures(TorchDataset[Example | Unreadable]):
             except InputError as error:
                 raise InputError(error.what, where=sample.id) from error
         if sample.background is not None:
-            background = to_bytes(model_view(sample.background, self.preprocessing))
+            background = self._seen(sample.background, sample.id)
         return replace(plain, mask=mask, background=background)
+
+    def _seen(self, image: Image.Image, identifier: str) -> Tensor:
+        view = model_view(image, self.preprocessing)
+        return to_bytes(corrupted(view, self.corruption, identifier) if self.corruption else view)
 
     def _augmented(self, sample: Sample, epoch: int) -> Tensor:
         assert self.augment is not None

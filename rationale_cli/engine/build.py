@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,12 +11,13 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
-from ..contracts import Classifier, Dataset, Fitted, Method, VisionLanguageModel
+from ..contracts import Classifier, Dataset, Fitted, Method, Preprocessing, VisionLanguageModel
 from ..errors import InputError
 from ..runs.folder import Run
 from ..runs.provenance import file_sha256
 from ..toolkit.weights import fingerprint, read_safetensors
 from .configure import Configuration
+from .view import prepared
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Built:
     model: VisionLanguageModel
     method: Method
     fitted: Fitted
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How the dataset's pictures become the model's input."""
+        return prepared(self.model.preprocessing, self.configuration.view)
 
     @property
     def classifier(self) -> Classifier:
@@ -89,6 +96,17 @@ def accelerator(precision: str) -> Accelerator:
             f"Expected a precision that this device computes in but got {precision!r}: {error}",
             next_step="use precision no or bf16",
         ) from error
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[None]:
+    """Mixed precision of what is computed without training, on any device.
+
+    (Accelerate refuses float16 without a GPU, for the sake of training.)
+    """
+    if precision == "no":
+        return nullcontext()
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype=dtype)
 
 
 def place(classifier: Classifier, device: torch.device) -> None:

@@ -1,7 +1,7 @@
 """From what was asked for to what will be done: plugins found, defaults filled in, every option checked.
 
-Later layers win: a plugin's defaults < what the model recommends for the method < recipe < ``--set`` and
-flags. No weight is read here.
+Later layers win: a plugin's defaults < what the model recommends for the method < the protocol < recipe <
+``--set`` and flags. No weight is read here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -20,14 +20,19 @@ from ..errors import InputError, PluginError
 from ..hooks import bare_name
 from ..recipe import (
     NOUNS,
+    PLUGINS,
+    SHIFT,
     Draft,
     ExplainOptions,
     Given,
+    Layer,
     TrainOptions,
+    ViewOptions,
     merged,
     problems_of,
     validated,
 )
+from ..recipe.protocols import DEFAULT, protocol
 from ..registry import Registered, Registry
 from ..toolkit.layers import parse
 
@@ -50,6 +55,7 @@ class Chosen:
     """A plugin and its checked options."""
 
     kind: str
+    """Of plugin: a further dataset, ``shift``, is a ``dataset``."""
     name: str
     """Qualified: ``distribution:name``."""
     plugin: type
@@ -79,6 +85,10 @@ class Configuration:
     attribution: Chosen
     train: TrainOptions
     explain: ExplainOptions
+    view: ViewOptions = field(default_factory=ViewOptions)
+    shift: Chosen | None = None
+    """A further dataset that the run is explained on."""
+    protocol: str = DEFAULT
     chosen: tuple[str, ...] = ()
     """Dotted keys that the user gave; everything else is a default or the model's recommendation."""
     label: str = ""
@@ -93,15 +103,20 @@ class Configuration:
         """Plain data for ``run.yaml``: resolved sections, and what was passed."""
         return {
             **{noun: getattr(self, noun).to_dict() for noun in NOUNS},
+            **({SHIFT: self.shift.to_dict()} if self.shift else {}),
+            "protocol": {"use": self.protocol},
+            "view": self.view.model_dump(mode="json"),
             "train": self.train.model_dump(mode="json"),
             "explain": self.explain.model_dump(mode="json"),
             "passed": self.passed,
         }
 
     def digest(self) -> str:
-        """Eight hexadecimal digits of what determines the training: model, method, dataset, train."""
+        """Eight hexadecimal digits of what determines the training: model, method, dataset, view, train."""
         resolved = self.to_dict()
         decisive = {key: resolved[key] for key in ("model", "method", "dataset", "train")}
+        if self.view != ViewOptions():
+            decisive["view"] = resolved["view"]
         for key in NOT_DECISIVE:
             del decisive["train"][key]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
@@ -114,7 +129,9 @@ class Configuration:
         return "-".join(re.sub(r"[^\w.]+", "-", word).strip("-.") for word in (*words, self.digest()))
 
     def _resolved(self, section: str, key: str) -> Any:
-        if section not in NOUNS:
+        if section == "protocol":
+            return self.protocol
+        if section not in PLUGINS:
             return getattr(self, section).model_dump(mode="json")[key]
         chosen: Chosen = getattr(self, section)
         return chosen.name if key == "use" else chosen.options.model_dump(mode="json")[key]
@@ -126,22 +143,44 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     Raises ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError``
     for options, all of them at once, each with its key and origin.
     """
-    plugins = {noun: _load(draft, noun, registry) for noun in NOUNS}
+    nouns = (*NOUNS, SHIFT) if f"{SHIFT}.use" in draft.given else NOUNS
+    plugins = {noun: _load(draft, noun, registry) for noun in nouns}
     names = {noun: found.qualified for noun, (found, _) in plugins.items()}
     classes = {noun: plugin for noun, (_, plugin) in plugins.items()}
     _check_needs(names, classes)
     arguments = _arguments(draft, {noun: found for noun, (found, _) in plugins.items()})
-    complete = Draft(merged(_recommended(names, classes["model"]), draft.given, arguments))
+    name, chosen_protocol = _protocol(draft, names, classes)
+    complete = Draft(merged(_recommended(names, classes["model"]), chosen_protocol, draft.given, arguments))
     problems: list[str] = []
-    chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in NOUNS}
+    chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in nouns}
     train = _options(TrainOptions, "train", "section 'train'", complete, problems)
     explain = _options(ExplainOptions, "explain", "section 'explain'", complete, problems)
-    if problems or train is None or explain is None:
+    view = _options(ViewOptions, "view", "section 'view'", complete, problems)
+    if problems or train is None or explain is None or view is None:
         raise InputError("\n".join(problems), next_step=_where_to_look(problems, names))
     for layers in explain.layers:
         parse(layers)
     _check_specified(complete, names["attribution"], classes["attribution"])
-    return Configuration(**chosen, train=train, explain=explain, chosen=draft.chosen(), label=draft.label)
+    return Configuration(
+        **chosen,
+        train=train,
+        explain=explain,
+        view=view,
+        protocol=name,
+        chosen=draft.chosen(),
+        label=draft.label,
+    )
+
+
+def of_protocol(draft: Draft, registry: Registry) -> Layer:
+    """What the protocol that a draft names means for the plugins that it names; empty where it names none.
+
+    Raises ``InputError`` for an unknown protocol, ``PluginError`` as ``configure`` does.
+    """
+    nouns = (*NOUNS, SHIFT) if f"{SHIFT}.use" in draft.given else NOUNS
+    plugins = {noun: _load(draft, noun, registry) for noun in nouns}
+    names = {noun: found.qualified for noun, (found, _) in plugins.items()}
+    return _protocol(draft, names, {noun: plugin for noun, (_, plugin) in plugins.items()})[1]
 
 
 def choose(noun: str, draft: Draft, registry: Registry) -> Chosen:
@@ -160,13 +199,19 @@ def choose(noun: str, draft: Draft, registry: Registry) -> Chosen:
 
 def _load(draft: Draft, noun: str, registry: Registry) -> tuple[Registered, type]:
     given = _named(draft, noun)
+    kind = _kind(noun)
     try:
-        found = registry.find(noun, str(given.value))
-        return found, registry.load(noun, found.qualified)
+        found = registry.find(kind, str(given.value))
+        return found, registry.load(kind, found.qualified)
     except PluginError as error:
         raise PluginError(
             f"{noun}.use: {error.what} (from {given.origin})", where=error.where, next_step=error.next_step
         ) from error
+
+
+def _kind(noun: str) -> str:
+    """The kind of plugin that a section names."""
+    return "dataset" if noun == SHIFT else noun
 
 
 def _named(draft: Draft, noun: str) -> Given:
@@ -226,11 +271,37 @@ def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
     return {key: Given(value, origin, passed=False) for key, value in values.items()}
 
 
+def _protocol(
+    draft: Draft, names: Mapping[str, str], classes: Mapping[str, type]
+) -> tuple[str, dict[str, Given]]:
+    """The protocol's name, and the choices of one that was named: its own, and what each plugin adds.
+
+    Raises ``PluginError`` for keys that are not a plugin's to choose.
+    """
+    named = draft.given.get("protocol.use")
+    if named is None:
+        return DEFAULT, {}
+    name = str(named.value)
+    choices = dict(protocol(name, named.origin).choices)
+    for noun, plugin in classes.items():
+        for key, value in getattr(plugin, "protocols", {}).get(name, {}).items():
+            section, _, rest = key.partition(".")
+            if section not in {_kind(noun), "view", "train", "explain"} or rest in {"", "use"}:
+                raise PluginError(
+                    f"{key}: a protocol's choices are of the plugin's own section or of view, train and "
+                    f"explain (protocols of {noun} {names[noun]!r})."
+                )
+            # How a further dataset is seen is its own affair; how it is tuned on and explained is not.
+            if noun != SHIFT or section == "dataset":
+                choices[f"{noun}.{rest}" if section == _kind(noun) else key] = value
+    return name, {key: Given(value, f"protocol {name}", passed=False) for key, value in choices.items()}
+
+
 def _chosen(noun: str, name: str, plugin: type, draft: Draft, problems: list[str]) -> Chosen:
     schema: type[PluginOptions] = cast(Any, plugin).Options
-    owner = f"{noun} {bare_name(name)!r}"
+    owner = f"{_kind(noun)} {bare_name(name)!r}"
     options = _options(schema, noun, owner, draft, problems)
-    return Chosen(noun, name, plugin, options if options is not None else schema.model_construct())
+    return Chosen(_kind(noun), name, plugin, options if options is not None else schema.model_construct())
 
 
 def _options(
@@ -263,6 +334,6 @@ def _where_to_look(problems: list[str], names: Mapping[str, str]) -> str:
     section = problems[0].partition(".")[0]
     if problems[0].startswith("dataset.root: unknown"):
         return "--data needs a dataset that reads a folder, for example --dataset folder"
-    if section in NOUNS:
-        return f"`rationale info {section} {names[section]}` shows its options"
+    if section in names:
+        return f"`rationale info {_kind(section)} {names[section]}` shows its options"
     return f"`rationale info section {section}` shows its options"

@@ -15,8 +15,10 @@ from ..runs.evidence import EvidenceSpec
 from ..toolkit.attention import depth_of
 from ..toolkit.layers import resolve
 from .build import Built
+from .conditions import Condition
 from .configure import Chosen, choose
 from .infer import Estimator
+from .view import prepared
 
 AUDIT_LAYERS: tuple[str, ...] = ("last", "all")
 AUDIT_SCALARS: tuple[Scalar, ...] = ("dot", "native")
@@ -32,6 +34,7 @@ class Wanted:
 
     chosen: Chosen
     specifications: tuple[Specification, ...]
+    target: str = "label"
 
     @property
     def specified(self) -> bool:
@@ -40,9 +43,10 @@ class Wanted:
 
     def names(self) -> tuple[str, ...]:
         """Names of the evidence sets, in the order of the specifications."""
+        bare, of = self.chosen.bare, "" if self.target == "label" else f"@{self.target}"
         if not self.specified:
-            return (self.chosen.bare,)
-        return tuple(f"{self.chosen.bare}-{one.layers}-{one.scalar}" for one in self.specifications)
+            return (f"{bare}{of}",)
+        return tuple(f"{bare}-{one.layers}-{one.scalar}{of}" for one in self.specifications)
 
     def estimator(self, names: Sequence[str]) -> Estimator:
         """The live estimator of those of its sets that are among ``names``."""
@@ -51,26 +55,28 @@ class Wanted:
         attribution = cast(Attribution, self.chosen.build())
         return Estimator(attribution, tuple(one for one, _ in todo), tuple(name for _, name in todo))
 
-    def specs(self, built: Built, options: ExplainOptions, split: str) -> list[EvidenceSpec]:
-        """A description of each evidence set of a split."""
-        preprocessing = built.model.preprocessing
+    def specs(self, built: Built, options: ExplainOptions, condition: Condition) -> list[EvidenceSpec]:
+        """A description of each evidence set of a condition."""
+        preprocessing = prepared(built.model.preprocessing, condition.view, further=condition.further)
         return [
             EvidenceSpec(
                 name=name,
-                split=split,
+                split=condition.label,
+                shown=condition.shown(),
                 attribution=self.chosen.name,
                 options=self.chosen.options.model_dump(mode="json"),
                 layers=one.layers if self.specified else None,
                 blocks=_blocks(built, one.layers) if self.specified else None,
                 scalar=one.scalar if self.specified else None,
                 target=options.target,
-                dataset=built.configuration.dataset.name,
-                fingerprint=built.dataset.fingerprint,
+                dataset=condition.name,
+                fingerprint=condition.dataset.fingerprint,
                 classnames=built.dataset.task.classnames,
                 preprocessing=asdict(preprocessing),
                 grid=built.model.patch_grid(preprocessing.size, preprocessing.size),
                 image_size=preprocessing.size,
                 precision=options.precision,
+                no_evidence=options.no_evidence,
                 control=bool(getattr(self.chosen.plugin, "control", False)),
             )
             for one, name in zip(self.specifications, self.names(), strict=True)
@@ -82,12 +88,12 @@ def plan(attributions: Sequence[Chosen], options: ExplainOptions, registry: Regi
     asked = tuple(Specification(layers, scalar) for layers in options.layers for scalar in options.scalar)
     grid = tuple(Specification(layers, scalar) for layers in AUDIT_LAYERS for scalar in AUDIT_SCALARS)
     full = tuple(dict.fromkeys((*asked, *grid))) if options.audit else asked
-    wanted = [_wanted(chosen, full) for chosen in attributions]
+    wanted = [_wanted(chosen, full, options.target) for chosen in attributions]
     present = {chosen.name for chosen in attributions}
     for name in CONTROLS if options.audit else ():
         if name not in present:
             draft = Draft(from_mapping({"attribution": name}, "audit"))
-            wanted.append(_wanted(choose("attribution", draft, registry), asked[:1]))
+            wanted.append(_wanted(choose("attribution", draft, registry), asked[:1], options.target))
     return tuple(wanted)
 
 
@@ -97,6 +103,6 @@ def _blocks(built: Built, layers: str) -> tuple[int, int]:
     return resolve(layers, depth_of(built.classifier, blank), built.classifier.family)
 
 
-def _wanted(chosen: Chosen, specifications: tuple[Specification, ...]) -> Wanted:
+def _wanted(chosen: Chosen, specifications: tuple[Specification, ...], target: str) -> Wanted:
     specified = bool(chosen.plugin.specified)  # type: ignore[attr-defined]
-    return Wanted(chosen, specifications if specified else (Specification(),))
+    return Wanted(chosen, specifications if specified else (Specification(),), target)

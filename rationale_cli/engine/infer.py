@@ -8,6 +8,7 @@ writes the same evidence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Attribution, Classifier, Explanation, Specification
+from ..contracts import Attribution, Classifier, Explanation, Preprocessing, Specification
 from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
 from ..toolkit.geometry import normalise
 from ..toolkit.heatmaps import evidence
@@ -42,9 +43,12 @@ class Pass:
 
     classifier: Classifier
     estimators: Sequence[Estimator]
+    preprocessing: Preprocessing
     target: str
+    no_evidence: str
+    """What a heatmap without contrast counts as: ``invalid`` or ``valid``."""
     witness: bool
-    autocast: Callable[[], object]
+    autocast: Callable[[], AbstractContextManager[None]]
     device: torch.device
 
 
@@ -63,10 +67,9 @@ def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
 
 
 def _part(work: Pass, batch: Batch) -> Arrays:
-    preprocessing = work.classifier.model.preprocessing
     pixels, masks = batch.pixels().to(work.device), batch.masks().to(work.device)
     labels = batch.labels().to(work.device)
-    images = normalise(pixels, preprocessing)
+    images = normalise(pixels, work.preprocessing)
     targets = labels if work.target == "label" else _logits(work, images).argmax(dim=-1)
     explanations = [_explain(work, estimator, images, targets) for estimator in work.estimators]
     known = [one.logits for one in explanations if one.logits is not None]
@@ -86,19 +89,19 @@ def _part(work: Pass, batch: Batch) -> Arrays:
     }
     for estimator, explanation in zip(work.estimators, explanations, strict=True):
         for name, relevance in zip(estimator.names, explanation.relevance, strict=True):
-            columns |= _measured(name, relevance, masks, usable)
+            columns |= _measured(name, relevance, masks, usable, work.no_evidence == "valid")
     if work.witness:
         columns |= _witness(work, batch, pixels, masks, annotated & (area > 0))
     return columns
 
 
 def _explain(work: Pass, estimator: Estimator, images: Tensor, targets: Tensor) -> Explanation:
-    with work.autocast():  # type: ignore[attr-defined]
+    with work.autocast():
         return estimator.attribution.explain(work.classifier, images, targets, estimator.specifications)
 
 
 def _logits(work: Pass, images: Tensor) -> Tensor:
-    with torch.no_grad(), work.autocast():  # type: ignore[attr-defined]
+    with torch.no_grad(), work.autocast():
         return work.classifier(images)
 
 
@@ -107,13 +110,19 @@ def _usable(annotated: npt.NDArray[np.bool_], area: npt.NDArray[np.float64]) -> 
     return np.where(annotated, status, NO_ANNOTATION).astype(np.int8)
 
 
-def _measured(name: str, relevance: Tensor, masks: Tensor, usable: npt.NDArray[np.int8]) -> Arrays:
-    rma, rma_raw, constant = evidence(relevance, masks)
-    status = np.where((usable == OK) & constant.cpu().numpy(), NO_EVIDENCE, usable).astype(np.int8)
-    good = status == OK
+def _measured(
+    name: str, relevance: Tensor, masks: Tensor, usable: npt.NDArray[np.int8], nothing_is_valid: bool
+) -> Arrays:
+    *both, constant = (one.cpu().numpy() for one in evidence(relevance, masks))
+    if nothing_is_valid:
+        # 0/0 is not below the threshold, and so valid, in the paper's code.
+        both, status = [np.where(constant, 1.0, one) for one in both], usable
+    else:
+        status = np.where((usable == OK) & constant, NO_EVIDENCE, usable).astype(np.int8)
+    rma, rma_raw = (np.where(status == OK, one.astype(np.float64), np.nan) for one in both)
     return {
-        f"{name}/rma": np.where(good, rma.cpu().numpy().astype(np.float64), np.nan),
-        f"{name}/rma_raw": np.where(good, rma_raw.cpu().numpy().astype(np.float64), np.nan),
+        f"{name}/rma": rma,
+        f"{name}/rma_raw": rma_raw,
         f"{name}/status": status,
         f"{name}/heatmap": half(relevance).cpu().numpy(),
     }
@@ -132,8 +141,7 @@ def _witness(
 
     What is removed is filled with the mean colour of the model's normalisation: zero at its input.
     """
-    preprocessing = work.classifier.model.preprocessing
-    images = normalise(pixels, preprocessing)
+    images = normalise(pixels, work.preprocessing)
     inside = masks.unsqueeze(1).bool()
     boxes = _bounding(masks).unsqueeze(1)
     altered = {
@@ -154,7 +162,7 @@ def _exact(work: Pass, batch: Batch) -> npt.NDArray[np.int32]:
     predictions = np.full(len(known), -1, dtype=np.int32)
     if known.any():
         backgrounds = torch.stack([one.background for one in batch.examples if one.background is not None])
-        view = normalise(backgrounds.to(work.device), work.classifier.model.preprocessing)
+        view = normalise(backgrounds.to(work.device), work.preprocessing)
         predictions[known] = _predict(work, view)
     return predictions
 

@@ -8,7 +8,10 @@ from ..errors import InputError
 from ..recipe import Draft, ExplainOptions, Given, Layer, recorded
 from ..registry import Registry
 from ..runs.folder import Run
-from .configure import Chosen, Configuration, configure
+from .configure import Chosen, Configuration, configure, of_protocol
+
+LATER = ("explain", "attribution", "view", "shift", "protocol")
+"""Sections that may be chosen anew after the tuning."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class ExplainRequest:
     """The run's own, with the settings of ``explain`` that hold now."""
     attributions: tuple[Chosen, ...]
     registry: Registry
+    own: bool = True
+    """Whether the dataset that the run was tuned on is explained; else its further dataset alone."""
 
     @property
     def options(self) -> ExplainOptions:
@@ -30,25 +35,30 @@ class ExplainRequest:
 def requested(
     run: Run, registry: Registry, layer: Layer | None = None, attribution: str | None = None
 ) -> ExplainRequest:
-    """Lay ``layer`` (keys of ``explain`` and ``attribution``) over a run's recorded settings.
+    """Lay ``layer`` (sections ``explain attribution view shift protocol``) over a run's recorded settings.
 
-    ``attribution`` names one attribution or several, separated by commas. Raises ``InputError`` for
-    settings that belong to the tuning, and what ``configure`` raises.
+    With a ``shift`` that further dataset alone is explained. Of a protocol, what belongs to the tuning stays
+    as it was. ``attribution`` names one attribution or several, separated by commas. Raises ``InputError``
+    for settings that belong to the tuning, and what ``configure`` raises.
     """
     layer = layer or {}
     _check_sections(layer)
-    draft = Draft(recorded(run.configuration, f"run {run.name}")).over(layer)
+    tuned = Draft(recorded(run.configuration, f"run {run.name}"))
+    choices = of_protocol(tuned.over(layer), registry) if "protocol.use" in layer else {}
+    now = {key: one for key, one in choices.items() if key.partition(".")[0] in LATER}
+    draft = tuned.over(now, layer)
     names = [name.strip() for name in attribution.split(",") if name.strip()] if attribution else []
     drafts = [draft.over({"attribution.use": Given(name, "--attribution")}) for name in names] or [draft]
     configurations = [configure(one, registry) for one in drafts]
-    return ExplainRequest(run, configurations[0], tuple(one.attribution for one in configurations), registry)
+    attributions = tuple(one.attribution for one in configurations)
+    return ExplainRequest(run, configurations[0], attributions, registry, own="shift.use" not in layer)
 
 
 def _check_sections(layer: Layer) -> None:
     for key, given in layer.items():
-        if key.partition(".")[0] not in {"explain", "attribution"}:
+        if key.partition(".")[0] not in LATER:
             raise InputError(
-                f"{key}: Expected settings of 'explain' or 'attribution' but got one of the tuning "
+                f"{key}: Expected settings of {', '.join(LATER)} but got one of the tuning "
                 f"(from {given.origin}).",
                 next_step="tune another run with `rationale finetune`",
             )

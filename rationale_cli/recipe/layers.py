@@ -14,9 +14,25 @@ from ..errors import InputError, did_you_mean
 from .text import value_of
 
 NOUNS = ("model", "method", "dataset", "attribution")
-"""Sections that name a plugin."""
+"""Sections that name a plugin; each is always there."""
 
-SECTIONS = (*NOUNS, "train", "explain")
+SHIFT = "shift"
+"""A further dataset that a run is explained on, where there is one."""
+
+PLUGINS = (*NOUNS, SHIFT)
+
+DEFAULTS = {
+    "model": "rationale:tiny-clip",
+    "method": "rationale:ft",
+    "dataset": "rationale:scenes",
+    "attribution": "rationale:gaa",
+}
+"""Plugins that are used where nothing is said; full names, so that nobody's plugin can stand in their way."""
+
+PROTOCOL = "protocol"
+"""Names a set of choices (see ``recipe.protocols``)."""
+
+SECTIONS = (*PLUGINS, PROTOCOL, "view", "train", "explain")
 
 
 @dataclass(frozen=True)
@@ -41,10 +57,17 @@ class Draft:
     given: Layer
     label: str = ""
     """What distinguishes this cell of a grid, ``method=ft, train.seed=1``; empty outside of grids."""
+    setup: str = ""
+    """A word by which a recipe tells this cell from others; it sets nothing."""
+
+    @property
+    def name(self) -> str:
+        """Setup and label: what distinguishes the cell from all others of its recipe."""
+        return ", ".join(part for part in (f"setup={self.setup}" if self.setup else "", self.label) if part)
 
     def over(self, *layers: Layer) -> Draft:
         """The draft with layers laid over it."""
-        return Draft(merged(self.given, *layers), self.label)
+        return Draft(merged(self.given, *layers), self.label, self.setup)
 
     def section(self, name: str) -> dict[str, Given]:
         """Settings of one section by bare key, ``use`` included."""
@@ -60,9 +83,9 @@ def merged(*layers: Layer) -> dict[str, Given]:
     """Lay layers over each other; a section whose plugin changes starts anew."""
     result: dict[str, Given] = {}
     for layer in layers:
-        for section in NOUNS:
+        for section in PLUGINS:
             old, new = result.get(f"{section}.use"), layer.get(f"{section}.use")
-            if old and new and not _same(str(old.value), str(new.value)):
+            if old and new and not same_plugin(str(old.value), str(new.value)):
                 result = {key: one for key, one in result.items() if not key.startswith(f"{section}.")}
         result.update(layer)
     return result
@@ -108,11 +131,13 @@ def recorded(configuration: Mapping[str, Any], origin: str) -> dict[str, Given]:
     layer: dict[str, Given] = {}
     for section in SECTIONS:
         content = configuration.get(section)
-        if not isinstance(content, Mapping) or (section in NOUNS and "use" not in content):
+        if section == SHIFT and content is None:
+            continue
+        if not isinstance(content, Mapping) or (section in PLUGINS and "use" not in content):
             raise InputError(
                 f"Expected a run's configuration but section {section!r} is missing.", where=origin
             )
-        values = {"use": content["use"], **(content.get("options") or {})} if section in NOUNS else content
+        values = {"use": content["use"], **(content.get("options") or {})} if section in PLUGINS else content
         for key, value in values.items():
             dotted = f"{section}.{key}"
             layer[dotted] = Given(value, origin, passed=dotted in passed)
@@ -132,14 +157,14 @@ def _flattened(name: str, content: Any, origin: str) -> Iterator[tuple[str, Any]
     elif isinstance(content, Mapping):
         for inner, value in content.items():
             yield f"{section}.{inner}", value
-    elif section in NOUNS and isinstance(content, str) and content:
+    elif section in (*PLUGINS, PROTOCOL) and isinstance(content, str) and content:
         yield f"{section}.use", content
     else:
-        wanted = "a plugin's name or keys and values" if section in NOUNS else "keys and values"
+        wanted = "a plugin's name or keys and values" if section in PLUGINS else "keys and values"
         raise InputError(f"{name}: Expected {wanted} but got {content!r}.", where=origin)
 
 
-def _same(one: str, other: str) -> bool:
+def same_plugin(one: str, other: str) -> bool:
     """Whether two plugin names may mean the same: a bare name and its qualified form do."""
     shorter, longer = sorted((one, other), key=len)
     return longer == shorter or longer.endswith(f":{shorter}")

@@ -1,16 +1,29 @@
-"""The two sections that belong to the tool and not to a plugin: ``train`` and ``explain``."""
+"""The sections that belong to the tool and not to a plugin: ``view``, ``train`` and ``explain``."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ..contracts.classifier import Scalar
 from ..contracts.options import PluginOptions
+from .corruptions import corruptions
 
 Precision = Literal["no", "bf16", "fp16"]
 """Mixed precision: none, bfloat16 or float16."""
+
+
+class ViewOptions(PluginOptions):
+    """How pictures are prepared, where it is not the model's own way. Tuning and explaining share it."""
+
+    normalise: Literal["model", "imagenet"] = "model"
+    """Mean and standard deviation: the model's, or those of ImageNet."""
+    interpolation: Literal["model", "bilinear", "bicubic"] = "model"
+    """How pictures are resized."""
+    crop: float | None = Field(default=None, gt=0, le=1)
+    """Share of the short side that the centre crop keeps: 0.875 resizes to 256 for 224. None: the model's,
+    which always holds for a further dataset (section shift)."""
 
 
 class TrainOptions(PluginOptions):
@@ -51,6 +64,9 @@ class ExplainOptions(PluginOptions):
 
     splits: tuple[str, ...] = ()
     """Splits to explain; empty takes the dataset's own evaluation splits."""
+    corrupt: tuple[str, ...] = ()
+    """Corruptions of ImageNet-C under which the pictures are explained too: fog:3, or fog for severities 1 to
+    5; common, extra and all stand for every one. The pictures are corrupted as the model sees them."""
     layers: tuple[str, ...] = ("last",)
     """Layers of each estimator: last, all, reference or a..b; several are computed in one pass."""
     scalar: tuple[Scalar, ...] = ("dot",)
@@ -63,6 +79,8 @@ class ExplainOptions(PluginOptions):
     """Predict on the object alone and the background alone, where there are masks."""
     target: Literal["label", "prediction"] = "label"
     """Class whose score is explained: the annotated one (the paper) or the predicted one."""
+    no_evidence: Literal["invalid", "valid"] = "invalid"
+    """What a heatmap without any contrast counts as; the paper's code counts it valid."""
     precision: Precision = "no"
     """Mixed precision."""
     workers: int = Field(default=0, ge=0)
@@ -71,3 +89,9 @@ class ExplainOptions(PluginOptions):
     """Explain the first so many pictures of each split only, for a quick look."""
     skip_bad: bool = False
     """Leave unreadable pictures out, named and counted, instead of stopping."""
+
+    @field_validator("corrupt")
+    @classmethod
+    def _known(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        corruptions(texts)
+        return texts

@@ -8,12 +8,14 @@ Layout below a run folder::
     evidence/<split>/witness/table.parquet  predictions on altered pictures (``WitnessTable``)
     evidence/<split>/gallery/index.json     thumbnails and mask outlines of a sample
 
-``<name>`` is ``attribution-layers-scalar``, or the attribution alone where those do not apply.
+``<split>`` also tells how the pictures were shown (``test+fog-3``, ``imagenet-c@fog-3``; see
+``engine.conditions``). ``<name>`` is ``attribution-layers-scalar``, or the attribution alone where those do
+not apply, and ends in ``@prediction`` where the predicted class was explained.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -46,6 +48,7 @@ class EvidenceSpec:
 
     name: str
     split: str
+    """With how its pictures were shown: the folder's name."""
     attribution: str
     """Qualified plugin name, ``distribution:name``."""
     options: dict[str, Any]
@@ -67,6 +70,11 @@ class EvidenceSpec:
     precision: str
     control: bool
     """Whether this is a control (``uniform``, ``center``, ``random`` …) and not an explanation."""
+    no_evidence: str = "invalid"
+    """What a heatmap without contrast counted as."""
+    shown: dict[str, Any] = field(default_factory=dict)
+    """``split``, ``further`` (whether of another dataset than the tuning's), ``corruption`` (a name or None),
+    ``severity`` (0 for none) and ``view`` (options), of which the name in ``split`` is made."""
     skipped: tuple[str, ...] = ()
     """Identifiers of unreadable pictures that the user asked to skip."""
 

@@ -117,13 +117,14 @@ class Run:
         return run
 
     def splits(self) -> list[str]:
-        """Splits with at least one evidence set."""
+        """Splits with at least one evidence set, each with how its pictures were shown (``test+fog-3``)."""
         folder = self.path / "evidence"
         if not folder.is_dir():
             return []
         found = {spec.parent.parent.name for spec in folder.glob("*/*/spec.yaml")}
         wanted: tuple[str, ...] = tuple(self.manifest.get("splits", ()))
-        return sorted(found, key=lambda name: (wanted.index(name) if name in wanted else len(wanted), name))
+        order = {split: place for place, split in enumerate(wanted)}
+        return sorted(found, key=lambda name: (order.get(name.partition("+")[0], len(order)), name))
 
     def evidence(self, split: str) -> dict[str, EvidenceSet]:
         """Evidence sets of one split by name; explanations before controls."""

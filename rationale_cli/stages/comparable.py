@@ -19,7 +19,7 @@ _VIEW = ("size", "resize", "squash")
 """Of the preprocessing, what decides which part of a picture is seen, and so what its mask is."""
 
 DEFAULT = "gaa-last-dot"
-"""The evidence set that is scored unless another is asked for."""
+"""The evidence set that is scored where neither the caller nor the run's recipe names one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Source:
             "layers": spec.layers,
             "scalar": spec.scalar,
             "target": spec.target,
+            "heatmaps without contrast": spec.no_evidence,
             # Mean and standard deviation are a model's own affair: they leave mask and picture in place.
             "preprocessing": _text({key: spec.preprocessing.get(key) for key in _VIEW}),
             "pictures": f"{len(self.main.table)} ({ids})",
@@ -80,7 +81,7 @@ def sources(
             )
         for split in splits:
             sets = run.evidence(split)
-            main = _choose(sets, specification)
+            main = _choose(run, sets, specification)
             if main is not None:
                 found.append(Source(run, name, split, sets, main))
                 continue
@@ -139,11 +140,20 @@ def zero_shot(run: Run) -> bool:
     return bool(bare_name(run.configuration["method"]["use"]) == "zs")
 
 
-def _choose(sets: dict[str, EvidenceSet], specification: str | None) -> EvidenceSet | None:
+def _choose(run: Run, sets: dict[str, EvidenceSet], specification: str | None) -> EvidenceSet | None:
     if specification is not None:
         return sets.get(specification)
     explanations = [one for one in sets.values() if not one.spec.control]
-    return sets.get(DEFAULT) or (explanations[0] if explanations else None)
+    return sets.get(_own(run)) or sets.get(DEFAULT) or (explanations[0] if explanations else None)
+
+
+def _own(run: Run) -> str:
+    """The first estimator that the run's recipe asks for."""
+    attribution, explain = run.configuration.get("attribution"), run.configuration.get("explain")
+    if not attribution or not explain:
+        return DEFAULT
+    layers, scalars = (explain.get(key) or [""] for key in ("layers", "scalar"))
+    return f"{bare_name(attribution['use'])}-{layers[0]}-{scalars[0]}"
 
 
 def _lacking(name: str, split: str, sets: dict[str, EvidenceSet], specification: str | None) -> InputError:

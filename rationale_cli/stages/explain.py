@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from accelerate import Accelerator
 
 from ..contracts import Progress, Silent
 from ..engine.batches import Batch, Pictures, chunks, limited, loader
-from ..engine.build import Built, accelerator, build, place, restore_checkpoint
+from ..engine.build import Built, accelerator, autocast, build, place, restore_checkpoint
+from ..engine.conditions import Condition, conditions, further_conditions
 from ..engine.estimators import Wanted, plan
 from ..engine.gallery import choose, write_gallery
 from ..engine.infer import Pass, infer
@@ -26,7 +28,7 @@ from ..runs.parts import Parts, write_set, write_witness
 
 @dataclass(frozen=True)
 class ExplainResult:
-    """What was written, by split, and what had been there."""
+    """What was written, by split and how its pictures were shown, and what had been there."""
 
     run: Run
     written: Mapping[str, tuple[str, ...]]
@@ -47,23 +49,33 @@ class _Work:
 
 
 def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainResult:
-    """Predict and explain every picture of the splits; what is there already is kept.
+    """Predict and explain every picture of every condition; what is there already is kept.
 
     Raises ``InputError`` for a run that is not finished, for evidence of the same name but another
     making, and for unreadable pictures unless they are to be skipped.
     """
     progress = progress or Silent()
     wanted = plan(request.attributions, request.options, request.registry)
-    machine = accelerator(request.options.precision)
+    machine = accelerator("no")
     built = build(request.configuration)
-    _same_data(request.run, built)
+    if request.own:
+        _same_data(request.run, built)
+    shown = _conditions(request, built)
     restore_checkpoint(request.run, built.classifier)
     place(built.classifier, machine.device)
     work = _Work(request.run, built, wanted, request.options, machine)
     written, kept, skipped = {}, {}, {}
-    for split in request.options.splits or built.dataset.evaluation:
-        written[split], kept[split], skipped[split] = _explain_split(work, split, progress)
+    for condition in shown:
+        label = condition.label
+        written[label], kept[label], skipped[label] = _explain(work, condition, progress)
     return ExplainResult(request.run, written, kept, skipped)
+
+
+def _conditions(request: ExplainRequest, built: Built) -> list[Condition]:
+    configuration, tuned = request.configuration, request.run.configuration
+    if not request.own:
+        return further_conditions(configuration, tuned, request.options.splits)
+    return conditions(configuration, tuned, built) + further_conditions(configuration, tuned)
 
 
 def _same_data(run: Run, built: Built) -> None:
@@ -77,15 +89,15 @@ def _same_data(run: Run, built: Built) -> None:
         )
 
 
-def _explain_split(
-    work: _Work, split: str, progress: Progress
+def _explain(
+    work: _Work, condition: Condition, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    folder = work.run.path / "evidence" / split
-    source = work.built.dataset.split(split)
-    pictures = Pictures(source, work.built.model.preprocessing, evidence=True)
-    indices = limited(len(source), work.options.limit)
-    specs = {spec.name: spec for one in work.wanted for spec in one.specs(work.built, work.options, split)}
-    kept = _kept(folder, specs, [source.ids[index] for index in indices])
+    folder = work.run.path / "evidence" / condition.label
+    pictures = condition.pictures(work.built)
+    indices = limited(len(pictures), work.options.limit)
+    described = (one.specs(work.built, work.options, condition) for one in work.wanted)
+    specs = {spec.name: spec for specs in described for spec in specs}
+    kept = _kept(folder, specs, [pictures.split.ids[index] for index in indices])
     todo = [name for name in specs if name not in kept]
     needs_witness = work.options.witness and not (folder / "witness").is_dir()
     skipped: tuple[str, ...] = ()
@@ -120,7 +132,14 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
     machine, options = work.machine, work.options
     estimators = [one.estimator(names) for one in work.wanted if set(one.names()) & set(names)]
     inference = Pass(
-        work.built.classifier, estimators, options.target, job.witness, machine.autocast, machine.device
+        work.built.classifier,
+        estimators,
+        job.pictures.preprocessing,
+        options.target,
+        options.no_evidence,
+        job.witness,
+        partial(autocast, options.precision, machine.device),
+        machine.device,
     )
     mine = parts.missing()[machine.process_index :: machine.num_processes]
     machine.wait_for_everyone()

@@ -91,7 +91,7 @@ def _existing(request: FinetuneRequest) -> Run | None:
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """``section.key is x, not y`` for each setting of the training that differs."""
     told = []
-    for section in ("model", "method", "dataset", "train"):
+    for section in ("model", "method", "dataset", "view", "train"):
         old, new = _flat(recorded[section]), _flat(wanted[section])
         told += [
             f"{section}.{key}: there {old.get(key)!r}, here {new.get(key)!r}"
@@ -114,7 +114,7 @@ def _trains(built: Built) -> bool:
 def _pictures(built: Built) -> Pictures:
     options = built.configuration.train
     split = built.dataset.split(options.split)
-    return Pictures(split, built.model.preprocessing, evidence=False, augment=options.augment)
+    return Pictures(split, built.preprocessing, evidence=False, augment=options.augment)
 
 
 def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weights: str) -> Run:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..contracts import Progress, Silent
+from ..engine.conditions import own_labels
 from ..engine.configure import Configuration, configure
 from ..engine.estimators import plan
 from ..engine.request import ExplainRequest
@@ -103,12 +104,16 @@ def _state(configuration: Configuration, path: Path, registry: Registry) -> str:
     there = Run.open(path)
     if not there.done:
         return "interrupted"
+    if configuration.shift is not None:
+        # Its splits are known once it is opened; what is there already is kept then.
+        return "tuned"
     splits: Sequence[str] = configuration.explain.splits or there.manifest["splits"]
+    labels = own_labels(configuration, there.configuration, splits)
     wanted = plan((configuration.attribution,), configuration.explain, registry)
     names = {name for one in wanted for name in one.names()} | (
         {"witness"} if configuration.explain.witness else set()
     )
     complete = all(
-        (path / "evidence" / split / name / "table.parquet").is_file() for split in splits for name in names
+        (path / "evidence" / label / name / "table.parquet").is_file() for label in labels for name in names
     )
     return "done" if complete else "tuned"

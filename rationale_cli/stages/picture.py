@@ -48,14 +48,14 @@ def run(request: ExplainRequest, image: Path, class_name: str | None, output: Pa
     Raises ``InputError`` for a picture that cannot be read and a class that the run does not know.
     """
     picture = read_picture(image)
-    machine = accelerator(request.options.precision)
+    machine = accelerator("no")
     built = build(request.configuration)
     target = _class_index(built, class_name)
     restore_checkpoint(request.run, built.classifier)
     place(built.classifier, machine.device)
     cast(nn.Module, built.classifier).eval()
-    view = model_view(picture, built.model.preprocessing)
-    images = normalise(to_bytes(view)[None].to(machine.device), built.model.preprocessing)
+    view = model_view(picture, built.preprocessing)
+    images = normalise(to_bytes(view)[None].to(machine.device), built.preprocessing)
     with torch.no_grad():
         probabilities = built.classifier(images)[0].float().softmax(dim=-1).cpu()
     explained = int(probabilities.argmax()) if target is None else target

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from PIL import Image
 
-from rationale_cli.contracts import Mask
+from rationale_cli.contracts import Mask, Protocols
 from rationale_cli.errors import InputError
 
 from ._index import listed
@@ -56,6 +56,16 @@ class Caltech101(Official):
     It has no official split. Every picture has one contour. Classes that a smaller copy lacks are left
     out; pictures without annotation are for training.
     """
+
+    protocols: ClassVar[Protocols] = {
+        "reference": {
+            "dataset.mask": "reference",
+            "dataset.names": "reference",
+            "dataset.background": True,
+            "dataset.split": "reference",
+            "view.crop": 1.0,
+        }
+    }
 
     class Options(RootOptions):
         """Where the data are, which pictures are held out, and what the classes are called."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
+from rationale_cli.contracts import Protocols
 from rationale_cli.errors import InputError
 
 from ._index import listed
@@ -28,6 +29,10 @@ class Cub(Official):
     Lists are joined by a picture's number. Pictures that a smaller copy lacks are left out; pictures
     without segmentation have no evidence.
     """
+
+    protocols: ClassVar[Protocols] = {
+        "reference": {"dataset.mask": "full", "dataset.split": "reference", "view.crop": 0.875}
+    }
 
     class Options(RootOptions):
         """Where the data are, which split, and which pixels belong to a bird."""

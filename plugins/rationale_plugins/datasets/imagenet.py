@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import ClassVar, Literal, NoReturn
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes
+from rationale_cli.contracts import Boxes, Protocols
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import same_proportions
 
@@ -26,6 +26,10 @@ class ImageNet(Official):
     Kaggle's layout, or one folder for each synset as torchvision wants it. Identifiers are
     "synset/name" in both. All boxes of a picture count; a picture without boxes has no evidence.
     """
+
+    protocols: ClassVar[Protocols] = {
+        "reference": {"dataset.names": "reference", "dataset.duplicates": "keep", "view.crop": 0.875}
+    }
 
     class Options(ImageNetOptions):
         """Where the data are, what classes are called, where boxes come from."""

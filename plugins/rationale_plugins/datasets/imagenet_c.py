@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes
+from rationale_cli.contracts import Boxes, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import CROPPED, Carrying, through_crop
@@ -44,6 +44,14 @@ class ImageNetC(Official):
     ``val``. Its pictures were resized to 256 and cut to 224 before they were corrupted, so boxes are
     carried through both, which needs the size of each original picture.
     """
+
+    protocols: ClassVar[Protocols] = {
+        "reference": {
+            "dataset.names": "reference",
+            "dataset.duplicates": "keep",
+            "dataset.mapping": "reference",
+        }
+    }
 
     class Options(ImageNetOptions):
         """What of it is read, and where boxes and original sizes come from."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes
+from rationale_cli.contracts import Boxes, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import on_picture, read_xml
@@ -32,6 +32,10 @@ class StanfordDogs(Official):
     The official lists are the splits. Pictures that a smaller copy lacks are left out; pictures without
     annotation have no evidence.
     """
+
+    protocols: ClassVar[Protocols] = {
+        "reference": {"dataset.boxes": "last", "dataset.names": "reference", "view.crop": 1.0}
+    }
 
     class Options(RootOptions):
         """Where the data are, which boxes count, and what the breeds are called."""

@@ -7,12 +7,14 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Fitted, MethodOptions, Task, VisionLanguageModel
+from rationale_cli.contracts import Fitted, MethodOptions, Protocols, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import LinearClassifier, feature_width, train_only
 
 
 class FineTuning:
     """The linear probe's network, same initialisation, with the image encoder trainable (protocol §4, FT)."""
+
+    protocols: ClassVar[Protocols] = {"reference": {"explain.precision": "no"}}
 
     class Options(MethodOptions):
         """Options of fine-tuning."""

@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Fitted, MethodOptions, Task, VisionLanguageModel
+from rationale_cli.contracts import Fitted, MethodOptions, Protocols, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import LinearClassifier, feature_width, train_only
 
 
 class LinearProbe:
     """A linear head trained with cross-entropy on the frozen image encoder (protocol §4, LP)."""
+
+    protocols: ClassVar[Protocols] = {"reference": {"explain.precision": "no"}}
 
     class Options(MethodOptions):
         """Options of the linear probe."""

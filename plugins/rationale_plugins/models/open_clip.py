@@ -18,7 +18,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessing
+from rationale_cli.contracts import Checkpoint, Part, PluginOptions, Preprocessing, Protocols
 from rationale_cli.errors import InputError, did_you_mean
 
 from . import _open_clip_weights as weights
@@ -148,6 +148,9 @@ class OpenClipOptions(PluginOptions):
 
 class _Pretrained(OpenClip):
     """One of OpenAI's architectures."""
+
+    protocols: ClassVar[Protocols] = {"reference": {"explain.precision": "fp16"}}
+    """Half precision, as the released code loads CLIP on a GPU; for its heads it does not."""
 
     Options = OpenClipOptions
     architecture: ClassVar[str]

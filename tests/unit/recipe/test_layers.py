@@ -94,7 +94,13 @@ def test_a_record_keeps_chosen_and_defaulted_apart():
     configuration = {
         noun: {"use": f"rationale:{noun}", "options": {"a": 1}}
         for noun in ("model", "method", "dataset", "attribution")
-    } | {"train": {"epochs": 2}, "explain": {}, "passed": {"train.epochs": 2}}
+    } | {
+        "train": {"epochs": 2},
+        "explain": {},
+        "view": {},
+        "protocol": {"use": "paper"},
+        "passed": {"train.epochs": 2},
+    }
     draft = Draft(recorded(configuration, "run.yaml"))
     assert draft.given["method.a"].value == 1
     assert draft.chosen() == ("train.epochs",)

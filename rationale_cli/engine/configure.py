@@ -1,16 +1,18 @@
 """From what was asked for to what will be done: plugins found, defaults filled in, every option checked.
 
-Later layers win: a plugin's defaults < what the model recommends for the method < the protocol < recipe <
-``--set`` and flags. No weight is read here.
+Later layers win: a plugin's defaults < the folder of data < what the model recommends for the method < the
+protocol < recipe < ``--set`` and flags. No weight is read here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -19,6 +21,7 @@ from ..contracts import Attribution, Method, PluginOptions
 from ..errors import InputError, PluginError
 from ..hooks import bare_name
 from ..recipe import (
+    DEFAULTS,
     NOUNS,
     PLUGINS,
     SHIFT,
@@ -36,13 +39,8 @@ from ..recipe.protocols import DEFAULT, protocol
 from ..registry import Registered, Registry
 from ..toolkit.layers import parse
 
-DEFAULTS = {
-    "model": "rationale:tiny-clip",
-    "method": "rationale:ft",
-    "dataset": "rationale:scenes",
-    "attribution": "rationale:gaa",
-}
-"""Plugins that are used where nothing is said; full names, so that nobody's plugin can stand in their way."""
+DATA = "RATIONALE_DATA"
+"""Environment variable: a folder with one folder for each dataset, called as its plugin is."""
 
 NOT_DECISIVE = ("workers", "skip_bad")
 """Keys of ``train`` that do not change the result; unreadable pictures stop a run that may not skip them."""
@@ -122,10 +120,17 @@ class Configuration:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:
-        """The default name: ``tiny-clip-ft-scenes-1a2b3c4d``, or in a grid ``ft-train-clean-1a2b3c4d``."""
-        told = [part.partition("=")[2] for part in self.label.split(", ")] if self.label else []
-        words = told or [self.model.bare, self.method.bare, self.dataset.bare]
-        # Values of a grid may hold anything, a path for instance.
+        """The default name: ``tiny-clip-ft-scenes-1a2b3c4d``, with split and seed where they are not the usual.
+
+        It follows from the settings alone: recipes that ask for the same run share its folder.
+        """
+        words = [self.model.bare, self.method.bare, self.dataset.bare]
+        usual = TrainOptions()
+        if self.train.split != usual.split:
+            words.append(self.train.split)
+        if self.train.seed != usual.seed:
+            words.append(f"seed-{self.train.seed}")
+        # A family's argument may hold anything, a path for instance.
         return "-".join(re.sub(r"[^\w.]+", "-", word).strip("-.") for word in (*words, self.digest()))
 
     def _resolved(self, section: str, key: str) -> Any:
@@ -137,10 +142,10 @@ class Configuration:
         return chosen.name if key == "use" else chosen.options.model_dump(mode="json")[key]
 
 
-def configure(draft: Draft, registry: Registry) -> Configuration:
+def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Configuration:
     """Check a draft against the plugins that it names.
 
-    Raises ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError``
+    ``data`` is a folder with one folder for each dataset; None takes that of ``RATIONALE_DATA``. Raises ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError``
     for options, all of them at once, each with its key and origin.
     """
     nouns = (*NOUNS, SHIFT) if f"{SHIFT}.use" in draft.given else NOUNS
@@ -150,7 +155,9 @@ def configure(draft: Draft, registry: Registry) -> Configuration:
     _check_needs(names, classes)
     arguments = _arguments(draft, {noun: found for noun, (found, _) in plugins.items()})
     name, chosen_protocol = _protocol(draft, names, classes)
-    complete = Draft(merged(_recommended(names, classes["model"]), chosen_protocol, draft.given, arguments))
+    lowest = _folders(plugins, registry, data)
+    recommended = _recommended(names, classes["model"])
+    complete = Draft(merged(lowest, recommended, chosen_protocol, draft.given, arguments))
     problems: list[str] = []
     chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in nouns}
     train = _options(TrainOptions, "train", "section 'train'", complete, problems)
@@ -189,7 +196,8 @@ def choose(noun: str, draft: Draft, registry: Registry) -> Chosen:
     What a model recommends is left out. Raises as ``configure`` does.
     """
     found, plugin = _load(draft, noun, registry)
-    complete = Draft(merged(draft.given, _arguments(draft, {noun: found})))
+    folders = _folders({noun: (found, plugin)}, registry)
+    complete = Draft(merged(folders, draft.given, _arguments(draft, {noun: found})))
     problems: list[str] = []
     chosen = _chosen(noun, found.qualified, plugin, complete, problems)
     if problems:
@@ -215,7 +223,31 @@ def _kind(noun: str) -> str:
 
 
 def _named(draft: Draft, noun: str) -> Given:
-    return draft.given.get(f"{noun}.use", Given(DEFAULTS[noun], "default", passed=False))
+    return draft.given.get(f"{noun}.use", Given(DEFAULTS[_kind(noun)], "default", passed=False))
+
+
+def _folders(
+    plugins: Mapping[str, tuple[Registered, type]], registry: Registry, data: Path | None = None
+) -> dict[str, Given]:
+    """Where the data of each section with a dataset lie, as far as one folder holds all datasets.
+
+    Beside ``root``, an option that is called as another dataset is (ImageNet-C's ``imagenet``) means that
+    dataset's folder, where it is there.
+    """
+    named = str(data) if data else os.environ.get(DATA, "").strip()
+    if not named:
+        return {}
+    every, origin = Path(named).expanduser().absolute(), "--data" if data else DATA
+    others = {one.name for one in registry.entries("dataset")}
+    layer = {}
+    for noun, (found, plugin) in plugins.items():
+        if _kind(noun) != "dataset":
+            continue
+        for key in cast(Any, plugin).Options.model_fields:
+            folder = every / (found.entry.name if key == "root" else key)
+            if key == "root" or (key in others and folder.is_dir()):
+                layer[f"{noun}.{key}"] = Given(str(folder), origin, passed=False)
+    return layer
 
 
 def _arguments(draft: Draft, plugins: Mapping[str, Registered]) -> dict[str, Given]:

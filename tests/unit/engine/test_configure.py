@@ -288,3 +288,26 @@ def test_problems_of_one_section_are_told_alike(registry):
     with pytest.raises(InputError) as whole:
         configure(wrong, registry)
     assert str(alone.value) == str(whole.value)
+
+
+def test_a_protocol_lies_between_defaults_and_what_is_set(registry, monkeypatch):
+    own = {"reference": {"method.temperature": 9.0, "explain.scalar": ["cosine"]}}
+    monkeypatch.setattr(Method, "protocols", own, raising=False)
+    found = configure(draft("explain.target=prediction", protocol="reference"), registry)
+    assert found.protocol == found.to_dict()["protocol"]["use"] == "reference"
+    assert found.method.options.temperature == 9.0
+    assert (found.explain.scalar, found.explain.layers) == (("cosine",), ("reference",))
+    assert (found.explain.target, found.view.normalise) == ("prediction", "imagenet")
+    assert found.digest() != configure(draft(), registry).digest()
+
+
+def test_a_protocol_chooses_nothing_of_other_plugins(registry, monkeypatch):
+    monkeypatch.setattr(Method, "protocols", {"paper": {"dataset.root": "elsewhere"}}, raising=False)
+    with pytest.raises(PluginError, match=r"dataset\.root: a protocol's choices"):
+        configure(draft(protocol="paper"), registry)
+
+
+def test_a_further_dataset_is_checked_like_the_first(registry):
+    with pytest.raises(InputError, match=r"shift\.rooot: unknown option of dataset 'folder'"):
+        configure(draft(shift={"use": "folder", "rooot": "x"}), registry)
+    assert configure(draft(shift={"use": "folder", "root": "x"}), registry).shift.kind == "dataset"

@@ -1,0 +1,97 @@
+"""One run explained on pictures shown in several ways."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rationale_cli.errors import InputError
+from rationale_cli.runs.folder import Run
+from rationale_cli.stages.library import explain, finetune, score
+
+SCENES = {"dataset.train_size": 32, "dataset.test_size": 24, "dataset.use": "scenes"}
+QUICK = {"explain.audit": False, "explain.witness": False, "explain.splits": ["test"]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs")
+    return finetune({"model": "tiny-clip", "method": "zs", **SCENES}, name="zs", root=folder)
+
+
+def test_corruptions_stand_beside_the_pictures_as_they_are(run: Run) -> None:
+    explain(run, QUICK | {"explain.corrupt": ["gaussian_noise:5", "fog:1"]})
+    assert [one for one in run.splits() if "view" not in one and "@" not in one] == [
+        "test",
+        "test+fog-1",
+        "test+gaussian_noise-5",
+    ]
+    clean, noisy = (run.evidence(one)["gaa-last-dot"] for one in ("test", "test+gaussian_noise-5"))
+    assert list(clean.table.id) == list(noisy.table.id)
+    assert np.array_equal(clean.table.area, noisy.table.area)
+    assert not np.array_equal(clean.heatmaps(), noisy.heatmaps())
+    assert noisy.spec.shown["corruption"] == "gaussian_noise"
+    assert (noisy.spec.shown["severity"], clean.spec.shown["severity"]) == (5, 0)
+    assert noisy.spec.split == "test+gaussian_noise-5"
+
+
+def test_the_predicted_class_has_evidence_of_its_own(run: Run) -> None:
+    explain(run, QUICK)
+    explain(run, QUICK | {"explain.target": "prediction"})
+    label, prediction = (run.evidence("test")[f"gaa-last-dot{of}"] for of in ("", "@prediction"))
+    right = label.table.prediction == label.table.label
+    same = np.isclose(label.table.rma, prediction.table.rma, equal_nan=True)
+    assert same[right].all()
+    assert not same[~right].all()
+
+
+def test_the_reference_protocol_sees_the_pictures_otherwise(run: Run) -> None:
+    explain(run, QUICK | {"protocol": "reference"})
+    (name,) = (one for one in run.splits() if one.startswith("test+view-"))
+    (spec,) = (one.spec for one in run.evidence(name).values())
+    assert spec.name == "gaa-reference-native"
+    assert spec.preprocessing["mean"] == [0.485, 0.456, 0.406]
+    assert spec.preprocessing["interpolation"] == "bilinear"
+    assert spec.no_evidence == "valid"
+
+
+def test_a_choice_wins_over_the_protocol(run: Run) -> None:
+    explain(run, QUICK | {"protocol": "reference", "explain.layers": ["all"], "view.normalise": "model"})
+    specs = [set_.spec for name in run.splits() for set_ in run.evidence(name).values()]
+    (spec,) = (one for one in specs if (one.layers, one.scalar) == ("all", "native"))
+    assert spec.preprocessing["mean"] != [0.485, 0.456, 0.406]
+
+
+def test_a_further_dataset_of_the_same_classes(run: Run) -> None:
+    explain(run, QUICK | {"shift": {"use": "scenes", "seed": 7, "train_size": 8, "test_size": 12}})
+    own, further = (run.evidence(one)["gaa-last-dot"] for one in ("test", "scenes@test"))
+    assert len(further.table) == 12
+    assert further.spec.fingerprint != own.spec.fingerprint
+    assert further.spec.shown["further"]
+    tables = {table.split for table in score([run]).tables}
+    assert {"test", "scenes@test"} <= tables
+
+
+def test_a_further_dataset_of_other_classes_is_refused(run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for kind in ("ant", "bee"):
+        (tmp_path / "test" / kind).mkdir(parents=True)
+        Image.new("RGB", (64, 64)).save(tmp_path / "test" / kind / "a.png")
+    with pytest.raises(InputError, match="classes that the run knows but 'folder' has 'ant'"):
+        explain(run, QUICK | {"shift": {"use": "folder", "root": str(tmp_path)}})
+
+
+def test_an_unknown_protocol_is_told(run: Run) -> None:
+    with pytest.raises(InputError, match=r"unknown protocol 'refrence'\. Did you mean 'reference'"):
+        explain(run, QUICK | {"protocol": "refrence"})
+
+
+def test_half_precision_works_without_a_gpu(run: Run) -> None:
+    explain(run, QUICK | {"explain.precision": "fp16", "explain.scalar": ["native"]})
+    half = run.evidence("test")["gaa-last-native"]
+    assert half.spec.precision == "fp16"
+    full = run.evidence("test")["gaa-last-dot"]
+    assert np.mean(half.table.prediction == full.table.prediction) > 0.9

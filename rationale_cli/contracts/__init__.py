@@ -3,7 +3,7 @@
 from .attribution import Attribution, Explanation, Specification
 from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
-from .dataset import Dataset, Split
+from .dataset import Dataset, MaskRules, Split
 from .method import Fitted, Method, MethodOptions, Step
 from .model import Matching, Part, Preprocessing, VisionLanguageModel
 from .options import PluginOptions, Protocols
@@ -22,6 +22,7 @@ __all__ = [
     "Family",
     "Fitted",
     "Mask",
+    "MaskRules",
     "Matching",
     "Method",
     "MethodOptions",

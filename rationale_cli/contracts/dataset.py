@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from .options import PluginOptions
 from .sample import Sample, Task
+
+MaskRules = Mapping[str, Mapping[str, Any]]
+"""Defensible ways to say which pixels belong to the object: a rule's name → options that make it so.
+
+They change nothing but masks. The first is the default; which of them is a named protocol's is told by the
+plugin's ``protocols``.
+"""
 
 
 class Split(Protocol):
@@ -25,7 +32,11 @@ class Split(Protocol):
 
 
 class Dataset(Protocol):
-    """Annotated pictures in named splits. Constructed as ``cls(options)``."""
+    """Annotated pictures in named splits. Constructed as ``cls(options)``.
+
+    Optional: a class attribute ``mask_rules`` (``MaskRules``), between which ``rationale audit runs`` tells
+    what a choice of masks does to PT and IR.
+    """
 
     @property
     def Options(self) -> type[PluginOptions]:  # noqa: N802

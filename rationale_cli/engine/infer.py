@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..contracts import Attribution, Classifier, Explanation, Preprocessing, Specification
 from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
-from ..toolkit.geometry import normalise
+from ..toolkit.geometry import bounding_boxes, normalise
 from ..toolkit.heatmaps import evidence
 from .batches import Batch
 
@@ -143,7 +143,7 @@ def _witness(
     """
     images = normalise(pixels, work.preprocessing)
     inside = masks.unsqueeze(1).bool()
-    boxes = _bounding(masks).unsqueeze(1)
+    boxes = bounding_boxes(masks).unsqueeze(1)
     altered = {
         "object": images * inside,
         "background": images * ~inside,
@@ -169,18 +169,6 @@ def _exact(work: Pass, batch: Batch) -> npt.NDArray[np.int32]:
 
 def _predict(work: Pass, images: Tensor) -> npt.NDArray[np.int32]:
     return _logits(work, images).argmax(dim=-1).cpu().numpy().astype(np.int32)
-
-
-def _bounding(masks: Tensor) -> Tensor:
-    """B×S×S masks → B×S×S bool: the smallest box around each mask."""
-    rows, columns = masks.amax(dim=2) > 0, masks.amax(dim=1) > 0
-    return _span(rows).unsqueeze(2) & _span(columns).unsqueeze(1)
-
-
-def _span(flags: Tensor) -> Tensor:
-    """B×S bool → true from the first to the last true entry."""
-    counts = flags.int()
-    return (counts.cumsum(dim=1) > 0) & (counts.flip(1).cumsum(dim=1).flip(1) > 0)
 
 
 def _texts(values: Iterator[str] | Sequence[str]) -> npt.NDArray[np.str_]:

@@ -78,7 +78,9 @@ class Annotation(NamedTuple):
     """Nothing is marked on the whole picture."""
 
 
-class _Batch(NamedTuple):
+class AnnotationBatch(NamedTuple):
+    """Annotations side by side."""
+
     rows: list[Annotation]
     """Without their masks."""
     masks: Tensor
@@ -138,7 +140,7 @@ def survey(
     unreadable: dict[str, str] = {}
     areas = [np.empty(0)]
     masses = {(one.name, one.grid): [np.empty(0)] for one in controls}
-    for batch in _batches(annotations, indices, workers):
+    for batch in annotation_batches(annotations, indices, workers):
         unreadable |= {one.id: _told(one) for one in batch.unreadable}
         rows += batch.rows
         annotated += batch.annotated
@@ -168,7 +170,10 @@ def _told(one: Unreadable) -> str:
     return f"{one.reason} ({one.where})" if one.where else one.reason
 
 
-def _batches(annotations: Annotations, indices: Sequence[int], workers: int | None) -> Iterator[_Batch]:
+def annotation_batches(
+    annotations: Annotations, indices: Sequence[int], workers: int | None
+) -> Iterator[AnnotationBatch]:
+    """The annotations of these pictures in order, some at a time; see ``survey`` for ``workers``."""
     if not indices:
         return iter(())
     if workers is None:
@@ -179,13 +184,13 @@ def _batches(annotations: Annotations, indices: Sequence[int], workers: int | No
     return iter(DataLoader(annotations, batch_sampler=parts, collate_fn=_collate, num_workers=workers))
 
 
-def _collate(found: list[Annotation | Unreadable]) -> _Batch:
+def _collate(found: list[Annotation | Unreadable]) -> AnnotationBatch:
     """Masks side by side: one tensor travels between processes and not one a picture."""
     good = [one for one in found if isinstance(one, Annotation)]
     size = next((one.mask.shape for one in good if one.mask is not None), torch.Size((1, 1)))
     nothing = torch.zeros(size, dtype=torch.uint8)
     masks = [nothing if one.mask is None else one.mask for one in good]
-    return _Batch(
+    return AnnotationBatch(
         [one._replace(mask=None) for one in good],
         torch.stack(masks) if masks else nothing[:0],
         [one.mask is not None for one in good],

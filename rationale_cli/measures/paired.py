@@ -11,12 +11,18 @@ import numpy.typing as npt
 from .bootstrap import LEVEL, Resampling, measured_interval, percentile, resample
 from .intervals import Contrast, Interval, agresti_min, mover, newcombe, quantile, two_sided
 from .multiple import mcnemar
-from .quadrants import CELLS, METRIC_INDEX, Codes, Flags, proportions, ratios
+from .quadrants import CELLS, METRIC_INDEX, Codes, Flags, Ratios, proportions, ratios
 
 Floats = npt.NDArray[np.float64]
 
 EVIDENCE_METRICS = ("V", "PT", "IR", "lift")
 """The measures that depend on the heatmaps."""
+
+CLOSED_FORM = "closed form"
+"""Test of a difference that the bootstrap cannot judge."""
+
+_VALID, _INVALID = (0, 2), (1, 3)
+"""Cells of annotated pictures by their evidence."""
 
 POWER = 0.8418
 """Normal quantile of a power of 80 %, rounded up."""
@@ -77,22 +83,39 @@ def paired_proportion(first: Flags, second: Flags, how: Resampling, level: float
 def paired_measures(first: Codes, second: Codes, how: Resampling, level: float = LEVEL) -> dict[str, Paired]:
     """V, PT, IR and lift of ``first`` minus ``second`` (cells of the same n pictures): paired bootstrap.
 
+    See ``paired_from`` for p and for where the bootstrap is not to be trusted.
+    """
+    drawn = resample([first, second], [len(CELLS)] * 2, how)
+    samples = ratios(drawn.counts(0)), ratios(drawn.counts(1))
+    return paired_from(joint_counts(first, second), samples, level)
+
+
+def joint_counts(first: npt.NDArray[np.integer], second: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """6×6: pictures by their cell in the first and in the second."""
+    size = len(CELLS)
+    flat = np.bincount(first.astype(np.int64) * size + second, minlength=size * size)
+    return flat.reshape(size, size)
+
+
+def paired_from(
+    joint: npt.NDArray[np.int64], samples: tuple[Ratios, Ratios], level: float = LEVEL
+) -> dict[str, Paired]:
+    """The same from the joint counts of cells (6×6) and the replicates of both, drawn together.
+
     p = 2·min(P(d* ≤ 0), P(d* ≥ 0)) with one added to each count. Where a measure is 0 or 1 in a run the
     bootstrap understates its spread: then PT and IR are held against each other by Newcombe's method, V by
     Agresti and Min's, the lift by the intervals of both.
     """
-    drawn = resample([first, second], [len(CELLS)] * 2, how)
-    samples = ratios(drawn.counts(0)), ratios(drawn.counts(1))
-    counts = np.bincount(first, minlength=len(CELLS)), np.bincount(second, minlength=len(CELLS))
+    counts = joint.sum(axis=1), joint.sum(axis=0)
     values = ratios(counts[0]), ratios(counts[1])
-    n = int(np.sum(first < 4))
+    n = int(counts[0][:4].sum())
     result = {}
     for metric in EVIDENCE_METRICS:
         index = METRIC_INDEX[metric]
         pair = samples[0][index], samples[1][index]
-        contrast = _closed_form(metric, (first, second), counts, pair, level)
+        contrast = _closed_form(metric, joint, pair, level)
         difference = pair[0] - pair[1]
-        test = "closed form" if contrast else "paired bootstrap"
+        test = CLOSED_FORM if contrast else "paired bootstrap"
         if contrast is None:
             observed = float(values[0][index] - values[1][index])
             contrast = Contrast(observed, *percentile(difference, level), p_value(difference, observed))
@@ -150,21 +173,17 @@ def p_value(samples: Floats, observed: float) -> float:
 
 
 def _closed_form(
-    metric: str,
-    codes: tuple[Codes, Codes],
-    counts: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-    samples: tuple[Floats, Floats],
-    level: float,
+    metric: str, joint: npt.NDArray[np.int64], samples: tuple[Floats, Floats], level: float
 ) -> Contrast | None:
     """The contrast where the bootstrap cannot be trusted, else None."""
+    counts = joint.sum(axis=1), joint.sum(axis=0)
     if metric == "lift":
         return _lift(counts, samples, level)
     hits, n = zip(*(proportions(one)[metric] for one in counts), strict=True)
     if min(n) == 0:
         return None
-    if metric == "V" and np.array_equal(codes[0] < 4, codes[1] < 4):
-        valid = [(one % 2 == 0) & (one < 4) for one in codes]
-        gained, lost = int(np.sum(valid[0] & ~valid[1])), int(np.sum(~valid[0] & valid[1]))
+    if metric == "V" and not joint[:4, 4:].any() and not joint[4:, :4].any():
+        gained, lost = int(joint[np.ix_(_VALID, _INVALID)].sum()), int(joint[np.ix_(_INVALID, _VALID)].sum())
         return None if gained and lost else agresti_min(gained, lost, n[0], level)
     if all(0 < h < m for h, m in zip(hits, n, strict=True)):
         return None

@@ -83,6 +83,15 @@ def cells(right: Flags, evidence: Flags, annotated: Flags) -> Codes:
     return np.where(annotated, 2 * wrong + ~np.asarray(evidence), 4 + wrong).astype(np.int64)
 
 
+def right_of(codes: npt.NDArray[np.integer]) -> Flags:
+    """Whether the prediction is right in each cell of an array.
+
+    >>> right_of(np.arange(6))
+    array([ True,  True, False, False,  True, False])
+    """
+    return np.asarray((codes < 2) | (codes == 4))
+
+
 def count(codes: Codes) -> npt.NDArray[np.int64]:
     """Pictures in each cell.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from PIL import Image
 
-from ..contracts import Boxes, Dataset, Evidence, Mask, Sample, Split, Task
+from ..contracts import Boxes, Dataset, Evidence, Mask, MaskRules, PluginOptions, Sample, Split, Task
 from ..errors import InputError
 from .demands import demand
 from .options import check_plugin
@@ -24,6 +24,7 @@ def check_dataset(dataset: Dataset, samples: int = 4) -> None:
     and upright, the same at every reading; masks have the picture's proportions.
     """
     check_plugin("dataset", type(dataset))
+    _check_mask_rules(type(dataset))
     _check_task(dataset.task)
     _check_names(dataset)
     for name in dataset.splits:
@@ -36,6 +37,17 @@ def check_dataset(dataset: Dataset, samples: int = 4) -> None:
         step = max(length // samples, 1)
         for index in range(0, length, step):
             _check_sample(split, again, index, len(dataset.task.classnames))
+
+
+def _check_mask_rules(plugin: type) -> None:
+    rules: MaskRules = getattr(plugin, "mask_rules", {})
+    schema: type[PluginOptions] = plugin.Options  # type: ignore[attr-defined]
+    for place, (name, changes) in enumerate(rules.items()):
+        fields = {key: schema.model_fields.get(key) for key in changes}
+        unknown = [key for key, field in fields.items() if field is None]
+        demand(not unknown, f"mask rule {name!r} sets {unknown}, which are no options")
+        usual = all(field is not None and field.default == changes[key] for key, field in fields.items())
+        demand(usual or place > 0, f"mask rule {name!r} comes first and so must be the default")
 
 
 def _check_task(task: Task) -> None:

@@ -59,6 +59,18 @@ def mask_on_view(evidence: Evidence, size: tuple[int, int], preprocessing: Prepr
     return torch.from_numpy(np.array(mask, dtype=np.uint8))
 
 
+def bounding_boxes(masks: Tensor) -> Tensor:
+    """B×S×S masks → B×S×S bool: the smallest box around each; nothing where the mask is empty."""
+    rows, columns = masks.amax(dim=2) > 0, masks.amax(dim=1) > 0
+    return _span(rows).unsqueeze(2) & _span(columns).unsqueeze(1)
+
+
+def _span(flags: Tensor) -> Tensor:
+    """B×S bool → true from the first to the last true entry."""
+    counts = flags.int()
+    return (counts.cumsum(dim=1) > 0) & (counts.flip(1).cumsum(dim=1).flip(1) > 0)
+
+
 def _resize_and_crop(image: Image.Image, preprocessing: Preprocessing, mode: Image.Resampling) -> Image.Image:
     """Pillow does what torchvision's transforms do to Pillow pictures, with the same rounding."""
     if preprocessing.squash:

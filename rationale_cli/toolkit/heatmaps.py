@@ -51,23 +51,44 @@ def evidence(relevance: Tensor, masks: Tensor) -> EvidenceMass:
     Computed in float64 where the device has it. A mask without a pixel gives 0: whoever counts leaves
     such a picture out.
     """
-    real = torch.float32 if relevance.device.type == "mps" else torch.float64
+    return evidence_on(relevance, on_grid(masks, (relevance.shape[1], relevance.shape[2])))
+
+
+class GridMasks(NamedTuple):
+    """Masks brought down to a patch grid: what heatmaps of any number of estimators are held against."""
+
+    inside: Tensor
+    """B×h×w: how much of each patch's weight lies on the object, PᵀMQ."""
+    down: Tensor
+    """S×h: each row of pixels as a weighted mean of rows of patches, P."""
+    across: Tensor
+    """S×w, Q."""
+
+
+def on_grid(masks: Tensor, grid: tuple[int, int]) -> GridMasks:
+    """Masks B×S×S (any value above 0 is object) on a grid of h×w patches."""
+    real = torch.float32 if masks.device.type == "mps" else torch.float64
     down, across = (
-        _weights(pixels, cells).to(relevance.device, real)
-        for pixels, cells in zip(masks.shape[1:], relevance.shape[1:], strict=True)
+        _weights(pixels, cells).to(masks.device, real)
+        for pixels, cells in zip(masks.shape[1:], grid, strict=True)
     )
-    maps = relevance.to(real)
-    inside = down.T @ (masks > 0).to(real) @ across
+    return GridMasks(down.T @ (masks > 0).to(real) @ across, down, across)
+
+
+def evidence_on(relevance: Tensor, masks: GridMasks) -> EvidenceMass:
+    """``evidence`` of …×B×h×w relevance on masks that are on the grid already: values of shape …×B."""
+    inside, down, across = masks
+    maps = relevance.to(inside.dtype)
     everywhere = torch.outer(down.sum(dim=0), across.sum(dim=0))
     corners = down[_outermost(*down.shape)] @ maps @ across[_outermost(*across.shape)].T
-    low, high = corners.amin(dim=(1, 2), keepdim=True), corners.amax(dim=(1, 2), keepdim=True)
-    constant = _constant(low, high)[:, 0, 0]
+    low, high = corners.amin(dim=(-2, -1), keepdim=True), corners.amax(dim=(-2, -1), keepdim=True)
+    constant = _constant(low, high)[..., 0, 0]
     rma = _share(maps - low, inside, everywhere).masked_fill(constant, torch.nan)
     return EvidenceMass(rma, _share(maps, inside, everywhere), constant)
 
 
 def _share(maps: Tensor, inside: Tensor, everywhere: Tensor) -> Tensor:
-    return (maps * inside).sum(dim=(1, 2)) / (maps * everywhere).sum(dim=(1, 2))
+    return (maps * inside).sum(dim=(-2, -1)) / (maps * everywhere).sum(dim=(-2, -1))
 
 
 def _constant(low: Tensor, high: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import Image
 
-from rationale_cli.contracts import Mask
+from rationale_cli.contracts import Mask, MaskRules
 from rationale_cli.toolkit.pictures import read_levels
 
 from ._official import Record
@@ -18,6 +18,9 @@ MaskRule = Literal["half", "full"]
 as the model sees them, grey levels are interpolated before they are cut."""
 
 _SHARES: dict[MaskRule, float] = {"half": 0.5, "full": 1.0}
+
+RULES: MaskRules = {rule: {"mask": rule} for rule in _SHARES}
+"""What data sets with these outlines declare as ``mask_rules``."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from PIL import Image
 
-from rationale_cli.contracts import Mask, Protocols
+from rationale_cli.contracts import Mask, MaskRules, Protocols
 from rationale_cli.errors import InputError
 
 from ._index import listed
@@ -66,6 +66,7 @@ class Caltech101(Official):
             "view.crop": 1.0,
         }
     }
+    mask_rules: ClassVar[MaskRules] = {"exact": {"mask": "exact"}, "reference": {"mask": "reference"}}
 
     class Options(RootOptions):
         """Where the data are, which pictures are held out, and what the classes are called."""

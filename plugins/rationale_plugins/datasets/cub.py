@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from rationale_cli.contracts import Protocols
+from rationale_cli.contracts import MaskRules, Protocols
 from rationale_cli.errors import InputError
 
 from ._index import listed
 from ._official import Official, Record, RootOptions, required, unwrapped
-from ._outlines import MaskRule, Outlines
+from ._outlines import RULES, MaskRule, Outlines
 
 PAGE = "https://www.vision.caltech.edu/datasets/cub_200_2011/ (CUB_200_2011.tgz and segmentations.tgz)"
 LAYOUT = """\
@@ -33,6 +33,7 @@ class Cub(Official):
     protocols: ClassVar[Protocols] = {
         "reference": {"dataset.mask": "full", "dataset.split": "reference", "view.crop": 0.875}
     }
+    mask_rules: ClassVar[MaskRules] = RULES
 
     class Options(RootOptions):
         """Where the data are, which split, and which pixels belong to a bird."""

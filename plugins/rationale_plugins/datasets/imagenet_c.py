@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes, Protocols
+from rationale_cli.contracts import Boxes, MaskRules, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import CROPPED, Carrying, through_crop
@@ -52,6 +52,7 @@ class ImageNetC(Official):
             "dataset.mapping": "reference",
         }
     }
+    mask_rules: ClassVar[MaskRules] = {"exact": {"mapping": "exact"}, "reference": {"mapping": "reference"}}
 
     class Options(ImageNetOptions):
         """What of it is read, and where boxes and original sizes come from."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from rationale_cli.contracts import Mask
+from rationale_cli.contracts import Mask, MaskRules
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import read_levels
 
@@ -39,6 +39,11 @@ class ImageNetS(Official):
     A mask may hold several classes: the object is the picture's own. Of ``train`` only the pictures of
     ``train-semi`` have masks.
     """
+
+    mask_rules: ClassVar[MaskRules] = {
+        "marked": {"ignored": "background"},
+        "marked-and-ignored": {"ignored": "object"},
+    }
 
     class Options(ImageNetOptions):
         """Where the data are, what classes are called, what of a mask is the object."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from PIL import Image
 
-from rationale_cli.contracts import Mask
+from rationale_cli.contracts import Mask, MaskRules
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import read_mask
 
@@ -31,6 +31,11 @@ class OxfordPets(Official):
     ``train`` is the official trainval list. The object is the trimap's animal; the boxes in ``xmls``
     hold heads alone and are not used. Listed pictures that a smaller copy lacks are left out.
     """
+
+    mask_rules: ClassVar[MaskRules] = {
+        "animal": {"border": "background"},
+        "animal-and-border": {"border": "object"},
+    }
 
     class Options(RootOptions):
         """Where the data are, and what of a trimap is the object."""

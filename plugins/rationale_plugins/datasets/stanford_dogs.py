@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes, Protocols
+from rationale_cli.contracts import Boxes, MaskRules, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import on_picture, read_xml
@@ -36,6 +36,7 @@ class StanfordDogs(Official):
     protocols: ClassVar[Protocols] = {
         "reference": {"dataset.boxes": "last", "dataset.names": "reference", "view.crop": 1.0}
     }
+    mask_rules: ClassVar[MaskRules] = {"all": {"boxes": "all"}, "last": {"boxes": "last"}}
 
     class Options(RootOptions):
         """Where the data are, which boxes count, and what the breeds are called."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
+from rationale_cli.contracts import MaskRules
 from rationale_cli.errors import InputError
 
 from ._index import listed
 from ._official import Official, Record, RootOptions, required, unwrapped
-from ._outlines import MaskRule, Outlines
+from ._outlines import RULES, MaskRule, Outlines
 
 PAGE = "https://github.com/kohpangwei/group_DRO (waterbird_complete95_forest2water2.tar.gz)"
 LAYOUT = """\
@@ -39,6 +40,8 @@ class Waterbirds(Official):
     A bird's outline is CUB's (Wah et al., 2011): the picture keeps CUB's size and the bird its place.
     Pictures that a smaller copy lacks are left out.
     """
+
+    mask_rules: ClassVar[MaskRules] = RULES
 
     class Options(RootOptions):
         """Where pictures and outlines are, and which pictures count."""

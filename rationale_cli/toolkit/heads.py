@@ -1,4 +1,4 @@
-"""The two classifiers that fine-tuning methods share: class vectors from text, or a linear head."""
+"""The classifiers that fine-tuning methods share: class vectors from text, or a linear head."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from ..contracts import Family, Scalar, Task, VisionLanguageModel
 from ..errors import InputError
 
 
-class _Classifier(nn.Module):
-    """What both have: features × class vectors, the scalars of an explanation, and the delta."""
+class VectorClassifier(nn.Module):
+    """Features × class vectors, the scalars of an explanation, and the delta: what classifiers share.
+
+    A subclass says what features, logits and class vectors are.
+    """
 
     family: Family
 
@@ -32,8 +35,8 @@ class _Classifier(nn.Module):
     def logits(self, features: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def vectors(self) -> Tensor:
-        """C×F class vectors as the logit uses them."""
+    def vectors(self, features: Tensor) -> Tensor:
+        """Class vectors as the logit uses them: C×F, or B×C×F where each picture has its own."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
@@ -44,9 +47,9 @@ class _Classifier(nn.Module):
         if kind == "native":
             return self.logits(features)
         if kind == "dot":
-            return features @ self.vectors().T
+            return products(features, self.vectors(features))
         if kind == "cosine":
-            return F.normalize(features, dim=-1) @ F.normalize(self.vectors(), dim=-1).T
+            return products(F.normalize(features, dim=-1), F.normalize(self.vectors(features), dim=-1))
         logits = self.logits(features)
         if kind == "log-softmax":
             return logits.log_softmax(dim=-1)
@@ -81,7 +84,7 @@ class _Classifier(nn.Module):
                 own[name].copy_(tensor)
 
 
-class TextClassifier(_Classifier):
+class TextClassifier(VectorClassifier):
     """Class vectors that come from text: logits = scale · cosine (protocol §4, ZS and FLCP).
 
     ``class_vectors``: C×D; their length matters to no logit but to the scalar ``dot``, so they are
@@ -99,7 +102,7 @@ class TextClassifier(_Classifier):
         """B×3×S×S → B×D joint embedding, not normalised."""
         return self.model.embed_images(images)
 
-    def vectors(self) -> Tensor:
+    def vectors(self, features: Tensor) -> Tensor:
         """C×D, unit length."""
         return self.class_vectors
 
@@ -108,7 +111,7 @@ class TextClassifier(_Classifier):
         return self.model.logit_scale * (F.normalize(features, dim=-1) @ self.class_vectors.T)
 
 
-class LinearClassifier(_Classifier):
+class LinearClassifier(VectorClassifier):
     """A linear head on the image features (protocol §4, LP and FT): logits = f · Wᵀ + b."""
 
     family: Family = "linear"
@@ -121,13 +124,20 @@ class LinearClassifier(_Classifier):
         """B×3×S×S → B×F, not normalised."""
         return self.model.image_features(images)
 
-    def vectors(self) -> Tensor:
+    def vectors(self, features: Tensor) -> Tensor:
         """C×F, the head's rows."""
         return self.head.weight
 
     def logits(self, features: Tensor) -> Tensor:
         """B×F → B×C."""
         return cast(Tensor, self.head(features))
+
+
+def products(features: Tensor, vectors: Tensor) -> Tensor:
+    """features B×F, vectors C×F or B×C×F → B×C, each feature times each of its class vectors."""
+    if vectors.ndim == 2:
+        return features @ vectors.T
+    return (vectors @ features.unsqueeze(-1)).squeeze(-1)
 
 
 def class_embeddings(model: VisionLanguageModel, task: Task, batch: int = 256) -> Tensor:

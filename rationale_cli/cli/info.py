@@ -129,7 +129,7 @@ def _recipe(name: str) -> dict[str, Any]:
         "summary": recipe.description,
         "version": recipe.version,
         "path": str(recipe.path),
-        "cells": [draft.label for draft in cells(recipe)],
+        "cells": [draft.name for draft in cells(recipe)],
         "recipe": recipe.path.read_text(encoding="utf-8"),
     }
 

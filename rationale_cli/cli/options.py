@@ -229,7 +229,7 @@ def overrides(flags: Mapping[str, Any], sets: Sequence[str] | None = None) -> di
 def drafted(recipe: str | None, flags: Mapping[str, Any], sets: Sequence[str] | None = None) -> Draft:
     """What one command line asks for, a recipe beneath it. Raises ``InputError`` for a recipe with a grid."""
     from ..errors import InputError
-    from ..recipe import Draft, load_recipe
+    from ..recipe import Draft, cells, load_recipe
 
     layer = overrides(flags, sets)
     if recipe is None:
@@ -241,4 +241,5 @@ def drafted(recipe: str | None, flags: Mapping[str, Any], sets: Sequence[str] | 
             where=str(loaded.path),
             next_step=f"rationale run {recipe}",
         )
-    return Draft(loaded.given).over(layer)
+    (draft,) = cells(loaded, layer)
+    return draft

@@ -17,6 +17,32 @@ def command(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A recipe's name or file; see `rationale list recipes`.")
     ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="RATIONALE_DATA",
+            help="Folder with one folder for each dataset, called as the dataset is: DIR/imagenet, DIR/cub.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="AXIS=VALUE",
+            help="Only the cells with these values: model=clip-vit-b-32,method=ft+zs. Repeatable.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            show_default="1",
+            help="Tune on and explain this share of the pictures of each split, a batch at least: 0.01.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = None,
     sets: given.Sets = None,
     dry_run: Annotated[
         bool,
@@ -41,20 +67,30 @@ def command(
     """Run a recipe: tune, explain and score every cell of its grid, and write one report.
 
     Finished cells are not done again, so the same command goes on where it was interrupted.
+    A cell that fails does not stop the others.
 
     Examples:
 
       rationale run quickstart
 
-      rationale run quickstart --dry-run --set train.epochs=1
+      rationale run quickstart --dry-run --only method=zs+ft --scale 0.1
     """
     from ..recipe import load_recipe
     from ..stages.grid import GridRequest, inspect
     from ..stages.grid import run as grid
+    from ..stages.selection import parsed_selection
     from .screen import TerminalProgress, plugins
 
     loaded = load_recipe(recipe)
-    request = GridRequest(loaded, plugins(), given.overrides({}, sets), runs_dir)
+    scaled = {"--scale=train.share": scale, "--scale=explain.share": scale}
+    request = GridRequest(
+        loaded,
+        plugins(),
+        given.overrides(scaled, sets),
+        runs_dir,
+        data,
+        parsed_selection(only) if only else None,
+    )
     if dry_run:
         _show_cells(inspect(request), as_json)
         return

@@ -27,21 +27,25 @@ def command(
 
       rationale validate my-recipe.yaml --set dataset.root=pictures
     """
-    from ..engine.configure import configure
-    from ..recipe import cells, load_recipe
+    from ..recipe import load_recipe
+    from ..stages.grid import GridRequest, planned
     from . import screen
     from .options import overrides
 
     loaded = load_recipe(recipe)
-    registry = screen.plugins()
-    configurations = [configure(draft, registry) for draft in cells(loaded, overrides({}, sets))]
+    cells = planned(GridRequest(loaded, screen.plugins(), overrides({}, sets)))
+    configurations = [cell.configuration for cell in cells if cell.configuration]
     _check_data(configurations)
     if as_json:
         screen.print_json({"recipe": loaded.name, "cells": [one.to_dict() for one in configurations]})
         return
-    screen.console().print(f"{loaded.name}: sound, {len(configurations)} run(s)", markup=False)
-    for one in configurations:
-        screen.console().print(f"  {one.run_name()}  {one.label}".rstrip(), markup=False)
+    runs = {one.run_name() for one in configurations}
+    screen.console().print(f"{loaded.name}: sound, {len(runs)} run(s)", markup=False)
+    for cell in cells:
+        where = f"waits: {cell.reason}" if cell.path is None else cell.path.name
+        screen.console().print(
+            f"  {where}  {'' if cell.label in runs else cell.label}".rstrip(), markup=False
+        )
 
 
 def _check_data(configurations: list[Configuration]) -> None:

@@ -157,11 +157,17 @@ def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int) -
     )
 
 
-def limited(total: int, limit: int | None) -> list[int]:
-    """Indices of a sample of at most ``limit`` pictures, evenly spread over the split."""
-    if limit is None or limit >= total:
+def limited(total: int, limit: int | None, share: float = 1.0, least: int = 1) -> list[int]:
+    """Indices of a sample, evenly spread over the split.
+
+    It holds that ``share`` of the pictures, though not fewer than ``least`` for the sake of a small share,
+    and at most ``limit``.
+    """
+    wanted = total if share == 1 else min(max(round(total * share), least), total)
+    wanted = wanted if limit is None else min(limit, wanted)
+    if wanted == total:
         return list(range(total))
-    return sorted({int(index) for index in np.linspace(0, total - 1, limit)})
+    return sorted({int(index) for index in np.linspace(0, total - 1, wanted)})
 
 
 def chunks(indices: Sequence[int], size: int) -> list[list[Key]]:

@@ -120,7 +120,7 @@ class Configuration:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:
-        """The default name: ``tiny-clip-ft-scenes-1a2b3c4d``, with split and seed where they are not the usual.
+        """The default name, ``tiny-clip-ft-scenes-1a2b3c4d``, with split and seed where they are others.
 
         It follows from the settings alone: recipes that ask for the same run share its folder.
         """
@@ -145,8 +145,9 @@ class Configuration:
 def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Configuration:
     """Check a draft against the plugins that it names.
 
-    ``data`` is a folder with one folder for each dataset; None takes that of ``RATIONALE_DATA``. Raises ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError``
-    for options, all of them at once, each with its key and origin.
+    ``data`` is a folder with one folder for each dataset; None takes that of ``RATIONALE_DATA``. Raises
+    ``PluginError`` for plugins that are unknown, broken or do not go together, and ``InputError`` for
+    options, all of them at once, each with its key and origin.
     """
     nouns = (*NOUNS, SHIFT) if f"{SHIFT}.use" in draft.given else NOUNS
     plugins = {noun: _load(draft, noun, registry) for noun in nouns}

@@ -300,7 +300,7 @@ def _lines_before(path: Path, step: int) -> list[str]:
 
 
 def _plan(pictures: Pictures, options: TrainOptions, processes: int) -> Plan:
-    indices = limited(len(pictures), options.limit)
+    indices = limited(len(pictures), options.limit, options.share, options.batch_size)
     if not indices:
         raise InputError(f"Expected pictures in the split {options.split!r} but it is empty.")
     batch = min(options.batch_size, len(indices))

@@ -3,6 +3,7 @@
 from .corruptions import Corruption, corruptions
 from .files import Recipe, cells, load_recipe, shipped_recipes
 from .layers import (
+    DEFAULTS,
     NOUNS,
     PLUGINS,
     SECTIONS,
@@ -14,11 +15,13 @@ from .layers import (
     from_sets,
     merged,
     recorded,
+    same_plugin,
 )
 from .sections import ExplainOptions, TrainOptions, ViewOptions
 from .text import problems_of, validated
 
 __all__ = [
+    "DEFAULTS",
     "NOUNS",
     "PLUGINS",
     "SECTIONS",
@@ -39,6 +42,7 @@ __all__ = [
     "merged",
     "problems_of",
     "recorded",
+    "same_plugin",
     "shipped_recipes",
     "validated",
 ]

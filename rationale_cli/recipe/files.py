@@ -12,6 +12,21 @@
     grid:                                # optional: one mapping, or a list of them
       method: [lp, ft]                   # every combination is a cell
       train.seed: [0, 1, 2]
+      setup: [slow]                      # a word of your own that labels cells and sets nothing
+    exceptions:                          # optional: settings for the cells that match (recipe.exceptions)
+      - when: {method: ft, dataset: cub}
+        set: {train.epochs: 20}
+    optional: [coop]                     # optional: plugins without which their cells wait
+    show:                                # optional: what is shown at the end (recipe.shown)
+      - {table: rates, metrics: [accuracy, PT], rows: [method], columns: [seed]}
+
+Settings lie over each other: sections < grid < exceptions < ``--set`` and flags.
+
+Of its base a recipe inherits all but name and version. Its own sections lie over the base's key by key;
+its own ``grid`` and ``show`` stand in place of the base's (``show: []`` shows nothing); its ``exceptions``
+follow the base's, and so win over them; its ``optional`` adds to the base's. What it sets itself, in a
+section or its grid, the base's exceptions do not touch. An exception or an optional plugin that fits no cell
+is an error, for it is misspelt, unless it comes from the base, whose grid may have been another.
 
 A run's own ``run.yaml`` is a recipe too: it repeats the run.
 """
@@ -20,39 +35,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, did_you_mean
-from .layers import SECTIONS, Draft, Layer, from_mapping, merged, recorded
+from .exceptions import CellRule, check_matched, is_one_of, parsed_exceptions, value_of_cell, with_exceptions
+from .grids import GridCell, parsed_grid
+from .layers import PLUGINS, SECTIONS, Draft, Layer, from_mapping, merged, recorded
+from .layouts import Layout
+from .shown import parsed_layouts
 from .text import parse_yaml
 
-_HEAD = ("name", "version", "description", "base", "grid")
+_HEAD = ("name", "version", "description", "base", "grid", "exceptions", "optional", "show")
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it was read: settings that all cells share, and what each cell adds."""
+    """A recipe as it was read: settings that all cells share, what each cell adds, and what is shown."""
 
     name: str
     version: str
     description: str
     path: Path
     given: Layer
-    grid: tuple[Layer, ...] = ()
-    """One layer a cell; empty where the recipe is a single cell."""
+    grid: tuple[GridCell, ...] = ()
+    """Empty where the recipe is a single cell."""
+    exceptions: tuple[CellRule, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Plugins without which their cells wait."""
+    layouts: tuple[Layout, ...] = ()
 
 
 def cells(recipe: Recipe, *overrides: Layer) -> list[Draft]:
-    """Every cell of a recipe, ``overrides`` laid over each; cells that become equal are taken once."""
+    """Every cell of a recipe, ``overrides`` laid over each.
+
+    Cells that become equal, settings and setup, are taken once.
+    """
     drafts: dict[str, Draft] = {}
-    for cell in recipe.grid or ({},):
-        label = ", ".join(f"{key.removesuffix('.use')}={one.value}" for key, one in cell.items())
-        draft = Draft(merged(recipe.given, cell, *overrides), label)
-        values = sorted((key, repr(one.value)) for key, one in draft.given.items())
-        drafts.setdefault(repr(values), draft)
+    for draft in _plain(recipe):
+        complete = with_exceptions(draft, recipe.exceptions, *overrides)
+        values = sorted((key, repr(one.value)) for key, one in complete.given.items())
+        drafts.setdefault(repr((complete.setup, values)), complete)
     return list(drafts.values())
 
 
@@ -68,7 +92,9 @@ def load_recipe(reference: str | Path) -> Recipe:
     base, inherited = data.get("base"), None
     if base is not None:
         inherited = _plain_recipe(_read(_locate(str(base), path.parent)), _locate(str(base), path.parent))
-    return _plain_recipe(data, path, inherited)
+    recipe = _plain_recipe(data, path, inherited)
+    _check_fit(recipe, inherited)
+    return recipe
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -94,14 +120,43 @@ def _plain_recipe(data: Mapping[str, Any], path: Path, base: Recipe | None = Non
             next_step="recipes build on each other by one level only",
         )
     sections = from_mapping({key: data[key] for key in SECTIONS if key in data}, path.name)
+    exceptions = parsed_exceptions(data.get("exceptions", []), path)
+    base = base or Recipe("", "", "", path, {})
+    grid = parsed_grid(data["grid"], path) if "grid" in data else None
+    own = {*sections, *(key for cell in grid or () for key in cell.layer)}
     return Recipe(
-        name=_word(data, "name", path, base.name if base and "name" not in data else path.stem),
+        name=_word(data, "name", path, path.stem),
         version=_word(data, "version", path, "1"),
-        description=_word(data, "description", path, base.description if base else ""),
+        description=_word(data, "description", path, base.description),
         path=path,
-        given=merged(base.given if base else {}, sections),
-        grid=_grid(data["grid"], path) if "grid" in data else (base.grid if base else ()),
+        given=merged(base.given, sections),
+        grid=base.grid if grid is None else grid,
+        exceptions=(*(one.without(own) for one in base.exceptions), *exceptions),
+        optional=tuple(dict.fromkeys((*base.optional, *_words(data, "optional", path)))),
+        layouts=parsed_layouts(data["show"], path) if "show" in data else base.layouts,
     )
+
+
+def _plain(recipe: Recipe) -> list[Draft]:
+    """The cells without exceptions."""
+    return [
+        Draft(merged(recipe.given, one.layer), one.label, one.setup) for one in recipe.grid or (GridCell({}),)
+    ]
+
+
+def _check_fit(recipe: Recipe, base: Recipe | None) -> None:
+    """That the recipe's own exceptions and optional plugins fit a cell of it."""
+    drafts = _plain(recipe)
+    inherited = len(base.exceptions) if base else 0
+    check_matched(recipe.exceptions[inherited:], drafts, recipe.path)
+    for name in recipe.optional[len(base.optional) if base else 0 :]:
+        keys = [f"{section}.use" for section in PLUGINS]
+        if not any(is_one_of(draft, key, (name,)) for draft in drafts for key in keys):
+            known = {value for draft in drafts for key in keys if (value := value_of_cell(draft, key))}
+            raise InputError(
+                f"optional: no cell has the plugin {name!r}. {did_you_mean(name, known)}",
+                where=str(recipe.path),
+            )
 
 
 def _from_run(data: Mapping[str, Any], path: Path) -> Recipe:
@@ -115,26 +170,6 @@ def _from_run(data: Mapping[str, Any], path: Path) -> Recipe:
         path=path,
         given=recorded(configuration, path.name),
     )
-
-
-def _grid(blocks: Any, path: Path) -> tuple[Layer, ...]:
-    listed = blocks if isinstance(blocks, list) else [blocks]
-    if not listed:
-        raise InputError("grid: Expected keys with lists but got nothing.", where=str(path))
-    return tuple(layer for block in listed for layer in _block(block, path))
-
-
-def _block(block: Any, path: Path) -> list[Layer]:
-    """One mapping of keys to lists → every combination."""
-    if not isinstance(block, Mapping) or not block:
-        raise InputError(f"grid: Expected keys with lists but got {block!r}.", where=str(path))
-    for key, values in block.items():
-        if not isinstance(values, list) or not values:
-            raise InputError(f"grid.{key}: Expected a list of values but got {values!r}.", where=str(path))
-    return [
-        from_mapping(dict(zip(block, combination, strict=True)), f"grid of {path.name}")
-        for combination in product(*block.values())
-    ]
 
 
 def _locate(reference: str, beside: Path) -> Path:
@@ -168,3 +203,10 @@ def _word(data: Mapping[str, Any], key: str, path: Path, default: str) -> str:
     if not isinstance(value, str):
         raise InputError(f"{key}: Expected text but got {value!r}.", where=str(path))
     return value
+
+
+def _words(data: Mapping[str, Any], key: str, path: Path) -> tuple[str, ...]:
+    value = data.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise InputError(f"{key}: Expected a list of names but got {value!r}.", where=str(path))
+    return tuple(value)

@@ -54,7 +54,9 @@ class TrainOptions(PluginOptions):
     workers: int = Field(default=0, ge=0)
     """Processes that read pictures; 0 reads in the main process."""
     limit: int | None = Field(default=None, ge=1)
-    """Train on the first so many pictures only, for a quick look."""
+    """Train on at most so many pictures, evenly spread over the split, for a quick look."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Train on this share of the pictures, evenly spread over the split, but on a batch at least."""
     skip_bad: bool = False
     """Leave unreadable pictures out, named and counted, instead of stopping."""
 
@@ -86,7 +88,9 @@ class ExplainOptions(PluginOptions):
     workers: int = Field(default=0, ge=0)
     """Processes that read pictures; 0 reads in the main process."""
     limit: int | None = Field(default=None, ge=1)
-    """Explain the first so many pictures of each split only, for a quick look."""
+    """Explain at most so many pictures of each split, evenly spread over it, for a quick look."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Explain this share of the pictures of each split, evenly spread over it, but a batch at least."""
     skip_bad: bool = False
     """Leave unreadable pictures out, named and counted, instead of stopping."""
 

@@ -94,12 +94,13 @@ def _explain(
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     folder = work.run.path / "evidence" / condition.label
     pictures = condition.pictures(work.built)
-    indices = limited(len(pictures), work.options.limit)
-    described = (one.specs(work.built, work.options, condition) for one in work.wanted)
+    options = work.options
+    indices = limited(len(pictures), options.limit, options.share, options.batch_size)
+    described = (one.specs(work.built, options, condition) for one in work.wanted)
     specs = {spec.name: spec for specs in described for spec in specs}
     kept = _kept(folder, specs, [pictures.split.ids[index] for index in indices])
     todo = [name for name in specs if name not in kept]
-    needs_witness = work.options.witness and not (folder / "witness").is_dir()
+    needs_witness = options.witness and not (folder / "witness").is_dir()
     skipped: tuple[str, ...] = ()
     if todo or needs_witness:
         job = _Job(folder, pictures, tuple(indices), [specs[name] for name in todo], needs_witness)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..contracts import Progress, Silent
@@ -11,29 +12,40 @@ from ..engine.conditions import own_labels
 from ..engine.configure import Configuration, configure
 from ..engine.estimators import plan
 from ..engine.request import ExplainRequest
-from ..errors import InputError, RationaleError, WorkError
-from ..recipe import Layer, Recipe, cells
+from ..errors import InputError, PluginError, RationaleError, WorkError, did_you_mean
+from ..hooks import bare_name
+from ..measures.results import METRICS
+from ..recipe import DEFAULTS, PLUGINS, SHIFT, Draft, Layer, Recipe, TrainOptions, cells, same_plugin
+from ..recipe.layouts import GalleryLayout, TableLayout
 from ..registry import Registry
+from ..reporting.published import shipped_tables
 from ..runs.folder import Run
 from .explain import run as explain
 from .finetune import FinetuneRequest
 from .finetune import run as finetune
+from .selection import Selection, selected
+
+WAITING, FAILED = "waiting", "failed"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a grid and how far it is."""
+    """One cell of a recipe and how far it is."""
 
-    configuration: Configuration
-    path: Path
-    """Its run folder."""
+    label: str
+    """What distinguishes it from the recipe's other cells, or the run's name."""
+    axes: Mapping[str, str]
+    """Of ``recipe.layouts.AXES`` those that the cell decides: ``setup`` where it has one, ``model``,
+    ``method`` and ``dataset`` as bare names, ``train`` (split) and ``seed``."""
     state: str
-    """``new``, ``interrupted``, ``tuned`` (no or not all evidence) or ``done``."""
-
-    @property
-    def label(self) -> str:
-        """What distinguishes the cell, or the run's name."""
-        return self.configuration.label or self.path.name
+    """``new``, ``interrupted``, ``tuned`` (no or not all evidence), ``done``, ``waiting`` (for an optional
+    plugin) or, after the work, ``failed``."""
+    reason: str = ""
+    """Why it waits or failed."""
+    configuration: Configuration | None = None
+    """None where it waits."""
+    path: Path | None = None
+    """Its run folder, which cells of several setups may share; None where it waits."""
 
 
 @dataclass(frozen=True)
@@ -44,58 +56,158 @@ class GridRequest:
     registry: Registry
     overrides: Layer
     root: Path = Path("runs")
+    data: Path | None = None
+    """A folder with one folder for each dataset; None takes that of ``RATIONALE_DATA``."""
+    only: Selection | None = None
+    """Which cells; None takes all."""
 
 
 @dataclass(frozen=True)
 class GridResult:
-    """The runs of all cells that succeeded, and what went wrong in the others."""
+    """The runs of all cells that succeeded, and what became of each cell."""
 
     runs: tuple[Run, ...]
+    """Each once, also where several setups share it."""
     failures: tuple[tuple[Cell, RationaleError], ...]
+    cells: tuple[Cell, ...] = ()
+    """All that were asked for, in the recipe's order."""
+
+
+def planned(request: GridRequest) -> tuple[Cell, ...]:
+    """The cells of a recipe that were asked for, all checked; whatever was done of them, they are ``new``.
+
+    Raises ``InputError`` naming the cell, and for what the recipe shows or the request selects where there is
+    no such thing.
+    """
+    _check_layouts(request.recipe)
+    every = [_cell(draft, request) for draft in cells(request.recipe, request.overrides)]
+    return tuple(selected(every, request.only)) if request.only else tuple(every)
 
 
 def inspect(request: GridRequest) -> tuple[Cell, ...]:
-    """The cells of a recipe, all checked before anything is done.
-
-    Raises ``InputError`` or ``PluginError`` naming the cell.
-    """
-    found = []
-    for draft in cells(request.recipe, request.overrides):
-        try:
-            configuration = configure(draft, request.registry)
-        except RationaleError as error:
-            where = f"cell {draft.label}" if draft.label else request.recipe.name
-            raise InputError(error.what, where=where, next_step=error.next_step) from error
-        path = request.root / configuration.run_name()
-        found.append(Cell(configuration, path, _state(configuration, path, request.registry)))
-    return tuple(found)
+    """The same with their states. Raises as ``planned`` does, and for a run folder that cannot be read."""
+    return tuple(
+        replace(cell, state=_state(cell.configuration, cell.path, request.registry))
+        if cell.configuration and cell.path
+        else cell
+        for cell in planned(request)
+    )
 
 
 def run(request: GridRequest, progress: Progress | None = None) -> GridResult:
-    """Tune and explain every cell; a cell that fails does not stop the others."""
+    """Tune and explain every cell; a cell that waits is left out, one that fails does not stop the others."""
     progress = progress or Silent()
-    runs: list[Run] = []
+    runs: dict[Path, Run] = {}
     failures: list[tuple[Cell, RationaleError]] = []
-    found = inspect(request)
+    found = list(inspect(request))
     with progress.task(f"recipe {request.recipe.name}", len(found)) as advance:
-        for cell in found:
-            try:
-                runs.append(_do(cell, request, progress))
-            except RationaleError as error:
-                failures.append((cell, error))
-                progress.warn(f"{cell.label} failed: {error.what}")
+        for number, cell in enumerate(found):
+            done = _attempt(cell, request, progress)
+            if isinstance(done, Run):
+                runs[done.path] = done
+                found[number] = replace(cell, state="done")
+            elif done is not None:
+                found[number] = replace(cell, state=FAILED, reason=done.what)
+                failures.append((found[number], done))
             advance(1, cell.label)
     if not runs:
-        raise failures[0][1] if failures else WorkError("Expected cells in the recipe but there are none.")
-    return GridResult(tuple(runs), tuple(failures))
+        raise failures[0][1] if failures else _nothing_to_do(found)
+    return GridResult(tuple(runs.values()), tuple(failures), tuple(found))
+
+
+def _attempt(cell: Cell, request: GridRequest, progress: Progress) -> Run | RationaleError | None:
+    """The run, or what went wrong with it; None for a cell that waits."""
+    if cell.state == WAITING:
+        progress.note(f"{cell.label} is left out: {cell.reason}")
+        return None
+    try:
+        return _do(cell, request, progress)
+    except RationaleError as error:
+        progress.warn(f"{cell.label} failed: {error.what}")
+        # Without its traceback, which would keep the failed cell's tensors in memory.
+        return type(error)(error.what, where=error.where, next_step=error.next_step)
+    except Exception as error:  # out of memory, a plugin's fault: hours of other cells are not its to stop
+        progress.warn(f"{cell.label} failed unexpectedly:\n{traceback.format_exc()}")
+        return WorkError(f"{type(error).__name__}: {error}", where=cell.label)
 
 
 def _do(cell: Cell, request: GridRequest, progress: Progress) -> Run:
+    assert cell.configuration is not None and cell.path is not None
     tuned = finetune(FinetuneRequest(cell.configuration, request.root), progress).run
-    if cell.state != "done":
+    # Looked up anew: a cell of another setup may have done the same work just now.
+    if _state(cell.configuration, cell.path, request.registry) != "done":
         wanted = (cell.configuration.attribution,)
         explain(ExplainRequest(tuned, cell.configuration, wanted, request.registry), progress)
     return Run.open(tuned.path)
+
+
+def _cell(draft: Draft, request: GridRequest) -> Cell:
+    reason = _waits_for(draft, request)
+    if reason:
+        axes = _planned_axes(draft)
+        return Cell(draft.name or ", ".join(axes.values()), axes, WAITING, reason)
+    try:
+        configuration = configure(draft, request.registry, request.data)
+    except RationaleError as error:
+        where = f"cell {draft.name}" if draft.name else request.recipe.name
+        raise InputError(error.what, where=where, next_step=error.next_step) from error
+    path = request.root / configuration.run_name()
+    return Cell(
+        draft.name or path.name,
+        _axes(draft, configuration),
+        "new",
+        configuration=configuration,
+        path=path,
+    )
+
+
+def _waits_for(draft: Draft, request: GridRequest) -> str:
+    """Why an optional plugin of this cell cannot be used; empty where all can."""
+    for section in PLUGINS:
+        name = _named(draft, section)
+        if not any(same_plugin(name, one) for one in request.recipe.optional):
+            continue
+        kind = "dataset" if section == SHIFT else section
+        if not any(same_plugin(name, one.qualified) for one in request.registry.entries(kind)):
+            return f"{kind} {name!r} is not installed"
+        try:
+            request.registry.load(kind, name)
+        except PluginError as error:
+            return error.what
+    return ""
+
+
+def _named(draft: Draft, section: str) -> str:
+    given = draft.given.get(f"{section}.use")
+    return str(given.value) if given else DEFAULTS.get(section, "")
+
+
+def _axes(draft: Draft, configuration: Configuration) -> dict[str, str]:
+    return {
+        **({"setup": draft.setup} if draft.setup else {}),
+        "model": configuration.model.bare,
+        "method": configuration.method.bare,
+        "dataset": configuration.dataset.bare,
+        "train": configuration.train.split,
+        "seed": str(configuration.train.seed),
+    }
+
+
+def _planned_axes(draft: Draft) -> dict[str, str]:
+    """As far as a cell is known that cannot be configured."""
+    usual = TrainOptions()
+    given = {key: str(one.value) for key, one in draft.given.items()}
+    return {
+        **({"setup": draft.setup} if draft.setup else {}),
+        **{noun: _bare(_named(draft, noun)) for noun in ("model", "method", "dataset")},
+        "train": given.get("train.split", usual.split),
+        "seed": given.get("train.seed", str(usual.seed)),
+    }
+
+
+def _bare(name: str) -> str:
+    """Of a plugin as it was asked for, perhaps without its distribution."""
+    return bare_name(name) if name in DEFAULTS.values() else name
 
 
 def _state(configuration: Configuration, path: Path, registry: Registry) -> str:
@@ -117,3 +229,28 @@ def _state(configuration: Configuration, path: Path, registry: Registry) -> str:
         (path / "evidence" / label / name / "table.parquet").is_file() for label in labels for name in names
     )
     return "done" if complete else "tuned"
+
+
+def _check_layouts(recipe: Recipe) -> None:
+    """That measures and published tables which the recipe shows are known."""
+    for layout in recipe.layouts:
+        for metric in () if isinstance(layout, GalleryLayout) else layout.metrics:
+            if metric not in METRICS:
+                raise InputError(
+                    f"show: {layout.name}: unknown measure {metric!r}. {did_you_mean(metric, METRICS)}",
+                    where=str(recipe.path),
+                )
+        if isinstance(layout, TableLayout) and layout.published is not None:
+            known = {one.name for one in shipped_tables().values()}
+            if layout.published not in known:
+                told = did_you_mean(layout.published, known)
+                raise InputError(
+                    f"show: {layout.name}: no published table is called {layout.published!r}. {told}",
+                    where=str(recipe.path),
+                )
+
+
+def _nothing_to_do(found: Sequence[Cell]) -> RationaleError:
+    if found:
+        return InputError(f"Expected a cell that can be run but all wait: {found[0].reason}.")
+    return WorkError("Expected cells in the recipe but there are none.")

@@ -1,0 +1,131 @@
+"""What a recipe shows at its end, from its key ``show``: tables, curves and galleries.
+
+::
+
+    show:
+      - table: table-2
+        title: Prediction trustworthiness and inference reliability
+        metrics: [PT, IR]
+        rows: [method]
+        columns: [dataset, model]
+        published: paper-text
+      - {curves: figure-4, metrics: [accuracy, PT, IR]}
+      - {gallery: figure-3, pictures: 8}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from ..contracts.options import PluginOptions
+from ..errors import InputError, did_you_mean
+from .layouts import AXES, CurveLayout, GalleryLayout, Layout, TableLayout
+from .text import problems_of, validated
+
+_NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+
+
+class _Shown(PluginOptions):
+    """What all layouts have."""
+
+    title: str = ""
+    """Heading; by default the name."""
+
+
+class _Measured(_Shown):
+    """A layout of measures."""
+
+    metrics: tuple[str, ...] = Field(min_length=1)
+    """Measures, the first one on top."""
+
+
+class _Table(_Measured):
+    """A table."""
+
+    rows: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[str, ...] = Field(min_length=1)
+    published: str | None = None
+    averages: bool = True
+
+    @field_validator("rows", "columns")
+    @classmethod
+    def _known(cls, axes: tuple[str, ...]) -> tuple[str, ...]:
+        for one in axes:
+            if one not in AXES:
+                raise ValueError(f"Expected axes ({did_you_mean(one, AXES)})")
+        return axes
+
+    @model_validator(mode="after")
+    def _apart(self) -> _Table:
+        axes = (*self.rows, *self.columns)
+        twice = next((one for one in axes if axes.count(one) > 1), None)
+        if twice:
+            raise ValueError(f"Expected each axis once but {twice!r} stands twice")
+        return self
+
+
+class _Gallery(_Shown):
+    """A gallery."""
+
+    pictures: int = Field(default=8, ge=1)
+
+
+_KINDS: Mapping[str, type[_Shown]] = {"table": _Table, "curves": _Measured, "gallery": _Gallery}
+
+
+def parsed_layouts(content: Any, path: Path) -> tuple[Layout, ...]:
+    """The list under ``show``. Raises ``InputError`` naming file, entry and key."""
+    if not isinstance(content, list):
+        raise InputError(f"show: Expected a list but got {content!r}.", where=str(path))
+    layouts = tuple(_layout(one, f"show, entry {number}", path) for number, one in enumerate(content, 1))
+    _check_names((one.name for one in layouts), path)
+    return layouts
+
+
+def _layout(content: Any, place: str, path: Path) -> Layout:
+    kinds = [kind for kind in _KINDS if isinstance(content, Mapping) and kind in content]
+    if len(kinds) != 1:
+        given = sorted(content) if isinstance(content, Mapping) else content
+        raise InputError(
+            f"{place}: Expected a name under one of table, curves and gallery but got {given!r}.",
+            where=str(path),
+        )
+    kind, schema = kinds[0], _KINDS[kinds[0]]
+    name = content[kind]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InputError(
+            f"{place}: {kind}: Expected a name of lower case, digits and hyphens but got {name!r}.",
+            where=str(path),
+        )
+    try:
+        options = validated(schema, {str(key): value for key, value in content.items() if key != kind})
+    except ValidationError as error:
+        told = [f"{place}: {key}: {what}" for key, what in problems_of(error, schema, f"{kind} {name!r}")]
+        raise InputError("\n".join(told), where=str(path)) from error
+    return _made(kind, name, options)
+
+
+def _made(kind: str, name: str, options: _Shown) -> Layout:
+    title = options.title or name
+    if isinstance(options, _Table):
+        return TableLayout(
+            name, title, options.metrics, options.rows, options.columns, options.published, options.averages
+        )
+    if isinstance(options, _Measured):
+        return CurveLayout(name, title, options.metrics)
+    assert isinstance(options, _Gallery), kind
+    return GalleryLayout(name, title, options.pictures)
+
+
+def _check_names(names: Iterable[str], path: Path) -> None:
+    """Files are called by them."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"show: Expected names that differ but {name!r} stands twice.", where=str(path))
+        seen.add(name)

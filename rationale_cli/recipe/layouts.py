@@ -20,7 +20,7 @@ class TableLayout:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     published: str | None = None
-    """Name of a shipped table (``reporting.published.shipped_tables``) whose figures stand beside ours."""
+    """Name of a shipped table (``reporting.published.shipped_table``) whose figures stand beside ours."""
     averages: bool = True
     """Whether a last column holds each row's mean, where every one of its cells is there."""
 

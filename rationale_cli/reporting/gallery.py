@@ -48,7 +48,9 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class _Item:
+class Kept:
+    """A thumbnail that a run folder keeps."""
+
     id: str
     label: int
     file: Path
@@ -61,7 +63,7 @@ def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any]
 
     ``runs`` by their names in the table. Each quadrant of each run has its share of the sample.
     """
-    items = _items(list(runs.values()), split)
+    items = kept_pictures(list(runs.values()), split)
     evidence = {name: run.evidence(split) for name, run in runs.items()}
     tables = [sets[basis.specification].table for sets in evidence.values()]
     pictures = _embedded(items, _spread(list(items), tables, basis))
@@ -76,8 +78,12 @@ def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any]
     }
 
 
-def _items(runs: Sequence[Run], split: str) -> dict[str, _Item]:
-    found: dict[str, _Item] = {}
+def kept_pictures(runs: Sequence[Run], split: str) -> dict[str, Kept]:
+    """Thumbnails of a split that any of the runs keeps, by the pictures' ids.
+
+    Raises ``InputError`` for an index that cannot be read.
+    """
+    found: dict[str, Kept] = {}
     for run in runs:
         folder = run.gallery(split)
         if folder is None:
@@ -89,7 +95,7 @@ def _items(runs: Sequence[Run], split: str) -> dict[str, _Item]:
                 # Only a name: an index must not lead out of its folder.
                 file = folder / Path(item["image"]).name
                 outline = _simplified(item["outline"], scale)
-                found.setdefault(item["id"], _Item(item["id"], int(item["label"]), file, outline))
+                found.setdefault(item["id"], Kept(item["id"], int(item["label"]), file, outline))
         except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
             raise InputError(
                 f"Expected an index of thumbnails but could not read it: {error}",
@@ -110,7 +116,7 @@ def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], basis: Basis) -
     """Put ids in an order whose every beginning holds all quadrants of all runs about equally."""
     queues: dict[tuple[int, int], list[str]] = {}
     for number, table in enumerate(tables):
-        for identifier, row in zip(ids, _rows(table, ids), strict=True):
+        for identifier, row in zip(ids, rows_of(table, ids), strict=True):
             if row >= 0 and table.status[row] != NO_ANNOTATION:
                 right = table.prediction[row] == table.label[row]
                 valid = basis.mass(table)[row] >= basis.threshold
@@ -120,13 +126,13 @@ def _spread(ids: Sequence[str], tables: Sequence[EvidenceTable], basis: Basis) -
     return list(dict.fromkeys([*ordered, *ids]))
 
 
-def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> list[dict[str, Any]]:
+def _embedded(items: Mapping[str, Kept], order: Sequence[str]) -> list[dict[str, Any]]:
     """Pictures with their JPEG data until the sample is full."""
     room = _KILOBYTES * 1024
     taken: list[dict[str, Any]] = []
     for identifier in order[:PICTURES]:
         item = items[identifier]
-        data = _jpeg(item.file)
+        data = jpeg(item.file)
         room -= len(data)
         if room < 0:
             break
@@ -134,7 +140,8 @@ def _embedded(items: Mapping[str, _Item], order: Sequence[str]) -> list[dict[str
     return taken
 
 
-def _jpeg(file: Path) -> str:
+def jpeg(file: Path) -> str:
+    """A thumbnail as base64. Raises ``InputError`` where it cannot be read."""
     try:
         with Image.open(file) as picture:
             small = picture.convert("RGB")
@@ -152,7 +159,7 @@ def _jpeg(file: Path) -> str:
 
 def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: Basis) -> dict[str, Any]:
     table = sets[basis.specification].table
-    rows = _rows(table, ids)
+    rows = rows_of(table, ids)
     return {
         "run": name,
         "prediction": [int(table.prediction[row]) if row >= 0 else -1 for row in rows],
@@ -162,9 +169,9 @@ def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: 
 
 
 def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
-    rows = _rows(one.table, ids)
+    rows = rows_of(one.table, ids)
     heatmaps = one.heatmaps()
-    maps = [_bytes(np.asarray(heatmaps[max(row, 0)], np.float32)) for row in rows]
+    maps = [patch_bytes(np.asarray(heatmaps[max(row, 0)], np.float32)) for row in rows]
     mass = [float(basis.mass(one.table)[row]) if row >= 0 else float("nan") for row in rows]
     return {
         "grid": list(maps[0].shape),
@@ -181,7 +188,7 @@ def _level(mass: float) -> int:
     return int(np.searchsorted(THRESHOLDS, mass, side="right")) - 1 if not np.isnan(mass) else -1
 
 
-def _bytes(heatmap: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def patch_bytes(heatmap: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """h×w → one byte a patch, from the least to the most relevant; a constant map is all 0."""
     step = max(1, int(np.ceil(np.sqrt(heatmap.size / _CELLS))))
     heatmap = heatmap[::step, ::step]
@@ -191,7 +198,7 @@ def _bytes(heatmap: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     return np.asarray(np.round(255 * (heatmap - low) / (high - low)), np.uint8)
 
 
-def _rows(table: EvidenceTable, ids: Sequence[str]) -> list[int]:
+def rows_of(table: EvidenceTable, ids: Sequence[str]) -> list[int]:
     """Position of each picture in a table; −1 where it is not in it."""
     wanted = set(ids)
     places = {identifier: row for row, identifier in enumerate(table.id.tolist()) if identifier in wanted}

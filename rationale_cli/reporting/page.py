@@ -12,14 +12,23 @@ from markupsafe import Markup
 from ..hooks import bare_name
 from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
+from .claims import ClaimsText
 from .findings import Findings, findings
 from .legend import sprite
 from .manifest import Facts, differing
 from .panels import Part, panel
+from .recipe_section import RecipeSection, methods, views
 
 
-def page(result: ScoreResult, parts: Sequence[Part], facts: Sequence[Facts], made: str) -> str:
-    """The whole report as HTML. ``made`` says when."""
+def page(
+    result: ScoreResult,
+    parts: Sequence[Part],
+    facts: Sequence[Facts],
+    made: str,
+    recipe: RecipeSection | None = None,
+    claims: ClaimsText | None = None,
+) -> str:
+    """The whole report as HTML. ``made`` says when; what a recipe shows stands before all else."""
     series = {run: place for place, run in enumerate(_runs(parts))}
     tables = [part.table for part in parts]
     return (
@@ -30,8 +39,14 @@ def page(result: ScoreResult, parts: Sequence[Part], facts: Sequence[Facts], mad
             version=result.settings["version"],
             made=made,
             series=series,
-            sprite=sprite(len(series), max((len(part.references) for part in parts), default=0)),
+            sprite=sprite(
+                max(len(series), methods(recipe)),
+                max((len(part.references) for part in parts), default=0),
+            ),
+            recipe=recipe,
+            views=views(recipe) if recipe else [],
             findings=_all_findings(result, tables),
+            claims=claims,
             panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),

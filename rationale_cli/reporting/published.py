@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal
 
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..measures.published import Printed, Triple
 from .written import Written, WrittenRow, read_written
 
@@ -69,6 +69,8 @@ class PublishedTable:
     """Means over a method's rows, as printed."""
     differences: tuple[PublishedRow, ...] = ()
     """Signed differences to the baseline, as printed, where the figures themselves are not at hand."""
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Column → a word of this tool → what the table prints for it, where the two are not the same word."""
 
     def shot(self, row: PublishedRow) -> PublishedRow | None:
         """The zero-shot row of a row's setting; None for itself and where there is none."""
@@ -81,6 +83,14 @@ class PublishedTable:
 def shipped_tables() -> dict[str, PublishedTable]:
     """The paper's figures as far as they are at hand: Tables 3 and 4, and what its text prints of 1 and 2."""
     return {path.stem: read_table(path) for path in sorted(_HERE.glob("*.yaml"))}
+
+
+def shipped_table(name: str) -> PublishedTable:
+    """A shipped table by its own name. Raises ``InputError`` for an unknown one."""
+    known = {one.name: one for one in shipped_tables().values()}
+    if name not in known:
+        raise InputError(f"Expected a published table but got {name!r}. {did_you_mean(name, known)}")
+    return known[name]
 
 
 def read_table(path: Path, unit: Unit | None = None, baseline: str | None = None) -> PublishedTable:
@@ -107,6 +117,7 @@ def read_table(path: Path, unit: Unit | None = None, baseline: str | None = None
         rows=parsed(written.rows),
         averages=parsed(written.averages),
         differences=parsed(written.differences, signed=True),
+        aliases=written.aliases,
     )
     _check(table, path, baseline)
     return table

@@ -13,6 +13,7 @@ from ..recipe.text import parse_yaml
 
 _HEAD = ("name", "title", "source", "unit", "baseline")
 _LISTS = ("rows", "averages", "differences")
+_ALIASES = "aliases"
 
 
 class WrittenRow(NamedTuple):
@@ -29,6 +30,8 @@ class Written(NamedTuple):
     rows: list[WrittenRow]
     averages: list[WrittenRow]
     differences: list[WrittenRow]
+    aliases: dict[str, dict[str, str]]
+    """Column → a reader's own word → what the table prints for it."""
 
 
 def read_written(path: Path) -> Written:
@@ -70,7 +73,7 @@ def _csv(text: str, path: Path) -> Written:
         raise InputError(
             f"Expected CSV but could not read it: {error}", where=f"{path}, line {reader.line_num}"
         ) from error
-    return Written({}, rows, [], [])
+    return Written({}, rows, [], [], {})
 
 
 def _header(names: list[str], path: Path) -> list[str]:
@@ -88,12 +91,23 @@ def _yaml(text: str, path: Path) -> Written:
     if not isinstance(data, Mapping):
         raise InputError("Expected a list of rows, or a key `rows`, but got something else.", where=str(path))
     for key in data:
-        if key not in _HEAD and key not in _LISTS:
+        if key not in _HEAD and key not in _LISTS and key != _ALIASES:
+            known = (*_HEAD, *_LISTS, _ALIASES)
             raise InputError(
-                f"{key}: unknown key of a table. {did_you_mean(str(key), (*_HEAD, *_LISTS))}", where=str(path)
+                f"{key}: unknown key of a table. {did_you_mean(str(key), known)}", where=str(path)
             )
     head = {key: _word(data[key], key, str(path)) for key in _HEAD if key in data}
-    return Written(head, *(_rows(data.get(key, []), key, path) for key in _LISTS))
+    rows, averages, differences = (_rows(data.get(key, []), key, path) for key in _LISTS)
+    return Written(head, rows, averages, differences, _aliases(data.get(_ALIASES, {}), path))
+
+
+def _aliases(given: Any, path: Path) -> dict[str, dict[str, str]]:
+    if not isinstance(given, Mapping) or not all(isinstance(names, Mapping) for names in given.values()):
+        raise InputError(f"{_ALIASES}: Expected names by column but got {given!r}.", where=str(path))
+    return {
+        str(column): {str(name): _word(printed, str(name), str(path)) for name, printed in names.items()}
+        for column, names in given.items()
+    }
 
 
 def _rows(listed: Any, kind: str, path: Path) -> list[WrittenRow]:

@@ -1,0 +1,81 @@
+"""Layouts: what a recipe shows of its scored cells, for terminal and report and as files.
+
+Files are ``<runs>/<recipe>/<layout>.csv``, and ``.tex`` for tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..contracts import Progress
+from ..recipe import Recipe
+from ..recipe.layouts import CurveLayout, Layout, TableLayout
+from ..reporting.layout_csv import layout_csv
+from ..reporting.pivot import Pivot, pivot
+from ..reporting.pivot_latex import latex
+from ..reporting.published import shipped_table
+from ..reporting.recipe_section import RecipeSection, Shown
+from ..reporting.severity import curves
+from ..reporting.side_by_side import Explained, SideBySide, side_by_side, side_by_side_csv
+from ..runs.atomic import write_text
+from .entries import EntryRequest, Placed, entries
+
+
+@dataclass(frozen=True)
+class LayoutResult:
+    """What a recipe shows, and where it was written."""
+
+    section: RecipeSection | None
+    """None where the recipe shows nothing."""
+    files: tuple[Path, ...] = ()
+
+
+def run(recipe: Recipe, request: EntryRequest, root: Path, progress: Progress | None = None) -> LayoutResult:
+    """Arrange the cells as the recipe's layouts ask, and write them below ``root``.
+
+    Raises what scoring raises, and ``InputError`` for thumbnails that cannot be read and a folder that
+    cannot be written.
+    """
+    if not recipe.layouts:
+        return LayoutResult(None)
+    placed = entries(request, progress)
+    folder = root / (re.sub(r"[^\w.-]+", "-", recipe.name).strip("-.") or "recipe")
+    shown = tuple(_shown(layout, placed) for layout in recipe.layouts)
+    files = []
+    for one in shown:
+        for text, ending in _texts(one):
+            files.append(folder / f"{one.name}{ending}")
+            write_text(files[-1], text)
+    return LayoutResult(RecipeSection(recipe.name, recipe.description, shown, str(folder)), tuple(files))
+
+
+def _shown(layout: Layout, placed: Sequence[Placed]) -> Shown:
+    found = [one.entry for one in placed]
+    if isinstance(layout, TableLayout):
+        return pivot(layout, found, shipped_table(layout.published) if layout.published else None)
+    if isinstance(layout, CurveLayout):
+        return curves(layout, found)
+    return side_by_side(layout, _on_first_split(placed))
+
+
+def _on_first_split(placed: Sequence[Placed]) -> list[Explained]:
+    """Of each cell its first clean pictures."""
+    first: dict[tuple[tuple[str, str], ...], Explained] = {}
+    for entry, explained in placed:
+        if explained is not None and entry.clean:
+            own = tuple(item for item in entry.axes.items() if item[0] != "split")
+            first.setdefault(own, explained)
+    return list(first.values())
+
+
+def _texts(shown: Shown) -> Iterator[tuple[str, str]]:
+    """What is written of a layout, and the ending of its file."""
+    if isinstance(shown, SideBySide):
+        yield side_by_side_csv(shown), ".csv"
+        return
+    yield layout_csv(shown.cells), ".csv"
+    if isinstance(shown, Pivot):
+        yield latex(shown), ".tex"

@@ -10,7 +10,8 @@ import typer
 from . import options as given
 
 if TYPE_CHECKING:
-    from ..stages.grid import Cell, GridResult
+    from ..reporting.recipe_section import RecipeSection
+    from ..stages.grid import Cell, GridRequest, GridResult
 
 
 def command(
@@ -95,7 +96,7 @@ def command(
         _show_cells(inspect(request), as_json)
         return
     result = grid(request, TerminalProgress())
-    _show(result, output or runs_dir / f"{loaded.name}.html", as_json)
+    _show(request, result, output or runs_dir / f"{loaded.name}.html", as_json)
 
 
 def _show_cells(cells: tuple[Cell, ...], as_json: bool) -> None:
@@ -112,7 +113,9 @@ def _show_cells(cells: tuple[Cell, ...], as_json: bool) -> None:
     console().print(table)
 
 
-def _show(result: GridResult, output: Path, as_json: bool) -> None:
+def _show(request: GridRequest, result: GridResult, output: Path, as_json: bool) -> None:
+    from ..stages.entries import EntryRequest
+    from ..stages.layouts import run as layouts
     from ..stages.report import ReportRequest
     from ..stages.report import run as report
     from ..stages.score import ScoreRequest
@@ -122,16 +125,37 @@ def _show(result: GridResult, output: Path, as_json: bool) -> None:
 
     progress = TerminalProgress()
     scores = score(ScoreRequest(result.runs, mismatch="separate"), progress)
-    path = report(ReportRequest(result.runs, output, mismatch="separate"), progress).path
+    placed = EntryRequest(result.cells, result.runs, scores, request.registry)
+    shown = layouts(request.recipe, placed, request.root, progress)
+    asked = ReportRequest(result.runs, output, mismatch="separate", recipe=shown.section)
+    path = report(asked, progress).path
     if as_json:
         from ..measures.results import to_json
 
         failures = [{"cell": cell.label, "error": str(error)} for cell, error in result.failures]
-        print_json({"scores": to_json(scores), "report": str(path), "failures": failures})
+        told = {"scores": to_json(scores), "report": str(path), "failures": failures}
+        print_json(told | {"shown": [str(file) for file in shown.files]})
     else:
-        show(scores)
+        if shown.section:
+            _show_layouts(shown.section)
+        else:
+            show(scores)
         for cell, error in result.failures:
             console().print(f"Failed: {cell.label}: {error.what}", style="red", markup=False)
+        for file in shown.files:
+            console().print(f"Written: {file}", markup=False)
         console().print(f"Report: {path}", markup=False)
     if result.failures:
         raise typer.Exit(1)
+
+
+def _show_layouts(section: RecipeSection) -> None:
+    from ..reporting.pivot import Pivot
+    from ..reporting.pivot_terminal import show
+    from .screen import console
+
+    for one in section.shown:
+        if isinstance(one, Pivot):
+            show(one, console())
+        else:
+            console().print(f"\n{one.title}: drawn in the report.", markup=False)

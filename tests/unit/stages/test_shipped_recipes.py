@@ -1,0 +1,129 @@
+"""Shipped recipes are sound with the built-in plugins alone, and hold the paper's settings."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from rationale_plugins import register
+
+from rationale_cli.recipe import load_recipe, shipped_recipes
+from rationale_cli.registry import Registry
+from rationale_cli.stages.grid import GridRequest, planned
+
+REGISTRY = Registry.from_modules({"rationale": register})
+MODELS = ("clip-vit-b-16", "clip-vit-b-32", "albef", "blip")
+DATASETS = ("imagenet", "caltech101", "stanford-dogs", "cub")
+
+RATES = {
+    ("flcp", "albef"): (1e-5, 3e-5, 3e-5, 3e-5),
+    ("flcp", "blip"): (1e-5, 3e-5, 3e-5, 1e-5),
+    ("flcp", "clip-vit-b-16"): (1e-6, 3e-6, 1e-5, 1e-5),
+    ("flcp", "clip-vit-b-32"): (5e-6, 2e-5, 1e-5, 1e-5),
+    ("ft", "albef"): (3e-5, 1e-4, 3e-5, 3e-5),
+    ("ft", "blip"): (3e-5, 1e-4, 3e-5, 2e-5),
+    ("ft", "clip-vit-b-16"): (1e-5, 3e-5, 1e-5, 1e-5),
+    ("ft", "clip-vit-b-32"): (1e-5, 1e-5, 1e-5, 2e-5),
+    **{("lp", model): (1e-3,) * 4 for model in MODELS},
+}
+"""The paper's Table 5, a rate for each of ``DATASETS``."""
+EPOCHS = {("albef", "caltech101"): 5, ("blip", "caltech101"): 3, ("albef", "cub"): 20}
+BATCHES = {**{(model, "imagenet"): 512 for model in MODELS}, ("albef", "cub"): 128, ("blip", "cub"): 128}
+
+
+def cells(name):
+    return planned(GridRequest(load_recipe(name), REGISTRY, {}))
+
+
+def by_axes(name, *axes):
+    found = {tuple(cell.axes[axis] for axis in axes): cell for cell in cells(name)}
+    assert len(found) == len(cells(name))
+    return found
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_a_shipped_recipe_is_sound(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+    found = cells(name)
+    assert {cell.state for cell in found} <= {"new", "waiting"}
+    assert all(cell.configuration.explain.audit for cell in found if cell.configuration)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    return by_axes("paper-table-1", "model", "method", "dataset")
+
+
+def test_the_papers_grid(grid):
+    assert set(grid) == set(product(MODELS, ("zs", "lp", "flcp", "ft"), DATASETS))
+
+
+@pytest.mark.parametrize(("method", "model"), RATES)
+def test_the_papers_hyper_parameters(grid, method, model):
+    for place, dataset in enumerate(DATASETS):
+        configuration = grid[model, method, dataset].configuration
+        train = configuration.train
+        assert configuration.method.options.lr == RATES[method, model][place]
+        assert train.epochs == EPOCHS.get((model, dataset), 10)
+        assert train.batch_size == BATCHES.get((model, dataset), 64)
+        told = (train.optimizer, train.weight_decay, train.schedule, train.warmup_steps, train.clip_norm)
+        assert told == ("adam", 0, "constant", 0, None)
+        assert (train.augment, train.precision) == ("reference", "no")
+        if method == "flcp":
+            assert configuration.method.options.temperature == 0.07
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        ("paper-table-2", 64),
+        ("paper-table-3", 4),
+        ("paper-table-4", 8),
+        ("paper-figure-3", 4),
+        ("paper-figure-4", 4),
+        ("paper-figure-5", 4),
+        ("paper-figure-6", 12),
+        ("paper-figure-7", 4),
+    ],
+)
+def test_the_papers_recipes_share_the_runs_of_its_grid(grid, name, shared):
+    """Table 3: zero-shot and the gradient of attention; Table 4: zero-shot; the others: all."""
+    runs = {cell.path for cell in grid.values()}
+    assert len({cell.path for cell in cells(name)} & runs) == shared
+
+
+def test_the_ablations():
+    found = by_axes("paper-table-3", "setup", "method")
+    assert len(found) == 12
+    for (setup, method), cell in found.items():
+        assert (cell.axes["model"], cell.axes["dataset"]) == ("clip-vit-b-32", "imagenet")
+        configuration = cell.configuration
+        assert configuration.attribution.bare == ("grad-attention" if setup == "grad-attention" else "gaa")
+        adamw = setup == "adamw" and method != "zs"
+        assert (configuration.train.optimizer == "adamw", configuration.train.weight_decay > 0) == (
+            adamw,
+            adamw,
+        )
+    rates = {
+        method: found["learning-rates", method].configuration.method.options
+        for method in ("lp", "flcp", "ft")
+    }
+    assert {method: options.lr for method, options in rates.items()} == {"lp": 5e-4, "flcp": 3e-6, "ft": 2e-5}
+    assert found["grad-attention", "ft"].configuration.method.options.lr == 1e-5
+
+
+@pytest.mark.parametrize(("figure", "model", "kinds"), [(4, "32", 4), (5, "32", 2), (7, "16", 6)])
+def test_the_curves_have_every_severity(figure, model, kinds):
+    for cell in cells(f"paper-figure-{figure}"):
+        assert cell.axes["model"] == f"clip-vit-b-{model}"
+        assert len(set(cell.configuration.explain.corrupt)) == kinds
+        assert all(":" not in one for one in cell.configuration.explain.corrupt)
+
+
+def test_methods_that_are_not_installed_wait():
+    alone = Registry(one for one in REGISTRY.plugins if one.name not in {"coop", "tip-adapter-f"})
+    found = planned(GridRequest(load_recipe("paper-table-4"), alone, {}))
+    states = {(cell.axes["method"], cell.state) for cell in found}
+    assert states == {("zs", "new"), ("coop", "waiting"), ("tip-adapter-f", "waiting")}

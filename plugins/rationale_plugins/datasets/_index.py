@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import secrets
 import time
-import zlib
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rationale_cli.errors import InputError
-from rationale_cli.toolkit.cache import cache_folder
 
-_SCHEMA = 1
-_SETTLED_NS = 100_000_000
-"""A folder that changed a moment before it was listed may change again within one tick of its clock."""
+from ._kept import SETTLED_NS, keep, recalled
+
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -53,15 +47,14 @@ def listed(root: Path, folders: Sequence[str], suffixes: Collection[str]) -> Lis
     """
     root = root.absolute()
     key = [_SCHEMA, str(root), sorted(folders), sorted(suffixes)]
-    store = _store(key)
-    known = _recalled(store, key)
+    known = _recalled(key)
     if known is None or not _unchanged(root, known):
         started = time.time_ns()
         known = {}
         for one in sorted(set(folders)):
             _scan(root, "" if one == "." else one, frozenset(suffixes), frozenset(), known)
-        if all(folder.changed < started - _SETTLED_NS for folder in known.values()):
-            _remember(store, key, known)
+        if all(folder.changed < started - SETTLED_NS for folder in known.values()):
+            _remember(key, known)
     return Listing(
         {
             f"{place}/{name}" if place else name: size
@@ -129,41 +122,20 @@ def _changed(path: Path) -> int:
         return -1
 
 
-def _store(key: list[Any]) -> Path:
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
-    return cache_folder("indexes") / f"{name}.json.z"
-
-
-def _recalled(store: Path, key: list[Any]) -> dict[str, _Folder] | None:
-    """What was kept; None where nothing was, or it is damaged."""
+def _recalled(key: list[Any]) -> dict[str, _Folder] | None:
+    """What was kept; None where nothing was, or it is not what this module keeps."""
     try:
-        content = json.loads(zlib.decompress(store.read_bytes()))
-        if content["key"] != key:
-            return None
-        known = {place: _folder(*facts) for place, facts in content["folders"].items()}
-        whole = all(len(folder.names) == len(folder.sizes) for folder in known.values())
-        return known if whole else None
-    except (OSError, zlib.error, ValueError, KeyError, TypeError, AttributeError):
+        known = {place: _folder(*facts) for place, facts in (recalled(key) or {}).items()}
+    except (TypeError, AttributeError):
         return None
+    whole = known and all(len(folder.names) == len(folder.sizes) for folder in known.values())
+    return known if whole else None
 
 
 def _folder(changed: int, names: str, sizes: Sequence[int]) -> _Folder:
     return _Folder(changed, tuple(names.split("/")) if names else (), tuple(sizes))
 
 
-def _remember(store: Path, key: list[Any], known: dict[str, _Folder]) -> None:
-    """Keep a listing for the next time; a cache that cannot be written only costs that time."""
+def _remember(key: list[Any], known: dict[str, _Folder]) -> None:
     # No name holds a "/", and one text of names is far quicker to read than a list of them.
-    facts = {place: (one.changed, "/".join(one.names), one.sizes) for place, one in known.items()}
-    data = zlib.compress(json.dumps({"key": key, "folders": facts}).encode(), 1)
-    temporary = store.with_name(f".{store.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(store)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
+    keep(key, {place: (one.changed, "/".join(one.names), one.sizes) for place, one in known.items()})

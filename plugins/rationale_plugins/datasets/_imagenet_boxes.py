@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 
 from rationale_cli.errors import InputError
 
+from ._xml import read_tree
+
 Corners = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the original picture; all four belong to the box."""
 
@@ -73,12 +75,11 @@ def read_xml(path: Path) -> Row:
     The class is the first object's. Raises ``InputError`` naming a file that is not understood.
     """
     try:
-        # Annotations nest no entities; today's expat bounds their growth.
-        tree = ET.parse(path).getroot()  # noqa: S314
+        tree = read_tree(path)
         objects = tree.findall("object")
         boxes = tuple(_corners(one) for one in objects)
         width, height = (int(tree.findtext(f"size/{side}", "0")) for side in ("width", "height"))
-    except (OSError, ET.ParseError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"Expected an annotation with bndbox and size but could not read it: {error}.", where=str(path)
         ) from error

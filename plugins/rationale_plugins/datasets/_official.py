@@ -20,6 +20,8 @@ from rationale_cli.contracts import Evidence, PluginOptions, Sample, Task
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import read_picture
 
+from ._crops import Window, cut_evidence, moved_inside
+
 
 class Record(NamedTuple):
     """One picture of a data set."""
@@ -33,11 +35,13 @@ class Record(NamedTuple):
     note: Any = None
     """What the reader of evidence needs (a mask's path below the folder, boxes as tuples); None where
     the picture is not annotated. Its ``repr`` must be the same on every machine."""
+    window: Window | None = None
+    """The part of the picture that is shown (moved inside where it reaches beyond); None: all of it."""
 
 
 Reader = Callable[[Path, Record, Image.Image], Evidence | None]
-"""(data set's folder, record, upright RGB picture) → evidence; a function of a module or a frozen
-dataclass, so that it can be pickled."""
+"""(data set's folder, record, whole picture, RGB and upright) → evidence on it; a function of a module or
+a frozen dataclass, so that it can be pickled."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,11 @@ class Records:
         """Raises ``InputError`` naming the file that cannot be read."""
         item = self.items[index]
         image = read_picture(self.root / item.path)
-        return Sample(item.id, image, item.label, self.read(self.root, item, image))
+        evidence = self.read(self.root, item, image)
+        if item.window is None:
+            return Sample(item.id, image, item.label, evidence)
+        window = moved_inside(item.window, image.size)
+        return Sample(item.id, image.crop(window), item.label, cut_evidence(evidence, image.size, window))
 
 
 class RootOptions(PluginOptions):
@@ -132,7 +140,9 @@ class Official:
         for name, records in sorted(self._parts.items()):
             digest.update(f"\n{name}\n".encode())
             for record in records:
-                facts = (record.id, record.label, record.note, self._weight(record))
+                facts: tuple[Any, ...] = (record.id, record.label, record.note, self._weight(record))
+                if record.window is not None:
+                    facts = (*facts, record.window)
                 digest.update(repr(facts).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()[:16]
 

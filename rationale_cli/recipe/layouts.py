@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 AXES = ("setup", "model", "method", "dataset", "train", "seed", "split", "corruption", "severity")
 """What tells the cells of a recipe apart: a word of the recipe's own, plugins, the split that was tuned on
@@ -23,6 +24,8 @@ class TableLayout:
     """Name of a shipped table (``reporting.published.shipped_table``) whose figures stand beside ours."""
     averages: bool = True
     """Whether a last column holds each row's mean, where every one of its cells is there."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis → the values that are shown; all where it is not named."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class CurveLayout:
     name: str
     title: str
     metrics: tuple[str, ...]
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis → the values that are shown; all where it is not named."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class GalleryLayout:
     name: str
     title: str
     pictures: int = 8
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis → the values that are shown; all where it is not named."""
 
 
 Layout = TableLayout | CurveLayout | GalleryLayout

@@ -10,7 +10,7 @@
         columns: [dataset, model]
         published: paper-text
       - {curves: figure-4, metrics: [accuracy, PT, IR]}
-      - {gallery: figure-3, pictures: 8}
+      - {gallery: figure-3, pictures: 8, only: {model: [clip-vit-b-16]}}
 """
 
 from __future__ import annotations
@@ -35,6 +35,16 @@ class _Shown(PluginOptions):
 
     title: str = ""
     """Heading; by default the name."""
+    only: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Axis → the values that are shown."""
+
+    @field_validator("only")
+    @classmethod
+    def _axes(cls, only: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for one in only:
+            if one not in AXES:
+                raise ValueError(f"Expected axes ({did_you_mean(one, AXES)})")
+        return only
 
 
 class _Measured(_Shown):
@@ -111,15 +121,22 @@ def _layout(content: Any, place: str, path: Path) -> Layout:
 
 
 def _made(kind: str, name: str, options: _Shown) -> Layout:
-    title = options.title or name
+    title, only = options.title or name, options.only
     if isinstance(options, _Table):
         return TableLayout(
-            name, title, options.metrics, options.rows, options.columns, options.published, options.averages
+            name,
+            title,
+            options.metrics,
+            options.rows,
+            options.columns,
+            options.published,
+            options.averages,
+            only,
         )
     if isinstance(options, _Measured):
-        return CurveLayout(name, title, options.metrics)
+        return CurveLayout(name, title, options.metrics, only)
     assert isinstance(options, _Gallery), kind
-    return GalleryLayout(name, title, options.pictures)
+    return GalleryLayout(name, title, options.pictures, only)
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:

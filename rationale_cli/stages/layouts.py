@@ -14,6 +14,7 @@ from ..contracts import Progress
 from ..recipe import Recipe
 from ..recipe.layouts import CurveLayout, Layout, TableLayout
 from ..reporting.layout_csv import layout_csv
+from ..reporting.layout_entries import Entry
 from ..reporting.pivot import Pivot, pivot
 from ..reporting.pivot_latex import latex
 from ..reporting.published import shipped_table
@@ -52,13 +53,20 @@ def run(recipe: Recipe, request: EntryRequest, root: Path, progress: Progress | 
     return LayoutResult(RecipeSection(recipe.name, recipe.description, shown, str(folder)), tuple(files))
 
 
-def _shown(layout: Layout, placed: Sequence[Placed]) -> Shown:
+def _shown(layout: Layout, every: Sequence[Placed]) -> Shown:
+    placed = [one for one in every if _belongs(one.entry, layout)]
     found = [one.entry for one in placed]
     if isinstance(layout, TableLayout):
         return pivot(layout, found, shipped_table(layout.published) if layout.published else None)
     if isinstance(layout, CurveLayout):
         return curves(layout, found)
     return side_by_side(layout, _on_first_split(placed))
+
+
+def _belongs(entry: Entry, layout: Layout) -> bool:
+    """Whether a layout shows an entry; clean pictures are severity 0 of every corruption."""
+    axes = {axis for axis in layout.only if not entry.clean or axis not in {"corruption", "severity"}}
+    return all(entry.axis(axis) in layout.only[axis] for axis in axes)
 
 
 def _on_first_split(placed: Sequence[Placed]) -> list[Explained]:

@@ -32,9 +32,9 @@ def compare(run: Measured, baseline: Measured, threshold: float, how: Resampling
         grid = _grid(run, baseline, found, fewer)
         controls = _controls(run, baseline, found, threshold, fewer)
         for metric, one in found.items():
-            differences[metric] = _draft(metric, one, grid[metric], controls[metric])
-    missing = _missing(run, baseline)
-    lacking = [name for one in (run, baseline) if _missing(one, one) for name in (one.run,)]
+            differences[metric] = draft(metric, one, grid[metric], controls[metric])
+    missing = missing_sets(run, baseline)
+    lacking = [name for one in (run, baseline) if missing_sets(one, one) for name in (one.run,)]
     return Comparison(
         run.run,
         baseline.run,
@@ -48,7 +48,7 @@ def compare(run: Measured, baseline: Measured, threshold: float, how: Resampling
 def explainer_free(run: Measured, baseline: Measured, how: Resampling) -> dict[str, Difference]:
     """Differences that no heatmap enters: accuracy, and each witness that both have."""
     right = run.outcomes.right, baseline.outcomes.right
-    found = {"accuracy": _draft("accuracy", paired_proportion(*right, how))}
+    found = {"accuracy": draft("accuracy", paired_proportion(*right, how))}
     for kind, first in run.witness.items():
         second = baseline.witness.get(kind)
         both = first.known & second.known if second is not None else np.zeros(0, bool)
@@ -56,7 +56,7 @@ def explainer_free(run: Measured, baseline: Measured, how: Resampling) -> dict[s
             continue
         within = replace(how, strata=None if how.strata is None else how.strata[both])
         metric = f"witness:{kind}"
-        found[metric] = _draft(metric, paired_proportion(first.right[both], second.right[both], within))
+        found[metric] = draft(metric, paired_proportion(first.right[both], second.right[both], within))
     return found
 
 
@@ -84,9 +84,10 @@ def _settled(one: Difference, p_holm: float, missing: Sequence[str]) -> Differen
     return replace(one, p_holm=defined(p_holm), significant=p_holm < ALPHA, verdict=verdict, reasons=reasons)
 
 
-def _draft(
+def draft(
     metric: str, one: Paired, grid: Iterable[GridPoint] = (), controls: Iterable[ControlPoint] = ()
 ) -> Difference:
+    """A difference that is not yet adjusted nor judged."""
     value, baseline, difference, low, high, p, detectable = (defined(number) for number in one[:7])
     return Difference(
         metric=metric,
@@ -161,7 +162,7 @@ def _controls(
     return points
 
 
-def _missing(run: Measured, baseline: Measured) -> tuple[str, ...]:
+def missing_sets(run: Measured, baseline: Measured) -> tuple[str, ...]:
     """Names of the evidence sets that an audit needs and that one of the two lacks."""
     if run.main.layers is None:
         wanted = []

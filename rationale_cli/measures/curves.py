@@ -59,8 +59,8 @@ def curve(outcomes: Outcomes, thresholds: Floats = THRESHOLDS) -> Curve:
     )
 
 
-def area_strata(outcomes: Outcomes, threshold: float) -> list[AreaStratum]:
-    """Counts by tertile of mask area; empty with fewer than three annotated pictures.
+def area_tertiles(outcomes: Outcomes) -> list[npt.NDArray[np.intp]]:
+    """Positions of the pictures in each tertile of mask area; empty with fewer than three annotated ones.
 
     Pictures are ranked by area, ties in their order, so that the three strata differ by one at most.
     """
@@ -68,9 +68,14 @@ def area_strata(outcomes: Outcomes, threshold: float) -> list[AreaStratum]:
     if len(chosen) < len(TERTILES):
         return []
     ranked = chosen[np.argsort(outcomes.area[chosen], kind="stable")]
+    return np.array_split(ranked, len(TERTILES))
+
+
+def area_strata(outcomes: Outcomes, threshold: float) -> list[AreaStratum]:
+    """Counts by tertile of mask area, see ``area_tertiles``."""
     codes = outcomes.codes(threshold)
     strata = []
-    for name, part in zip(TERTILES, np.array_split(ranked, len(TERTILES)), strict=True):
+    for name, part in zip(TERTILES, area_tertiles(outcomes), strict=False):
         areas = outcomes.area[part]  # in rising order
         strata.append(AreaStratum(name, float(areas[0]), float(areas[-1]), count(codes[part])))
     return strata

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
 from ..contracts import VisionLanguageModel
+from ..toolkit.modes import evaluation as evaluation
 
 ROUNDING = 1e-4
 """Largest difference, as a share of the largest value, that batching may make."""
@@ -33,18 +31,6 @@ def close(one: Tensor, other: Tensor) -> bool:
         return False
     scale = max(float(other.detach().abs().max()), 1e-12) if other.numel() else 1.0
     return bool(((one - other).detach().abs() <= ROUNDING * scale).all())
-
-
-@contextmanager
-def evaluation(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and the training mode of every part as before on leaving."""
-    training = [part for part in module.modules() if part.training]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
 
 
 def snapshot(module: nn.Module) -> dict[str, Tensor]:

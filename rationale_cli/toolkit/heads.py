@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..contracts import Family, Scalar, Task, VisionLanguageModel
 from ..errors import InputError
+from .modes import evaluation
 
 
 class VectorClassifier(nn.Module):
@@ -27,12 +28,15 @@ class VectorClassifier(nn.Module):
 
     @property
     def model(self) -> VisionLanguageModel:
+        """The model whose features are classified."""
         return cast(VisionLanguageModel, self._model)
 
     def features(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×F."""
         raise NotImplementedError
 
     def logits(self, features: Tensor) -> Tensor:
+        """B×F → B×C."""
         raise NotImplementedError
 
     def vectors(self, features: Tensor) -> Tensor:
@@ -40,6 +44,7 @@ class VectorClassifier(nn.Module):
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
+        """``logits(features(images))``."""
         return self.logits(self.features(images))
 
     def score(self, features: Tensor, kind: Scalar) -> Tensor:
@@ -143,11 +148,11 @@ def products(features: Tensor, vectors: Tensor) -> Tensor:
 def class_embeddings(model: VisionLanguageModel, task: Task, batch: int = 256) -> Tensor:
     """C×D unit class vectors: the mean over templates of normalised prompt embeddings.
 
-    No gradient is recorded. Raises what the tokeniser raises.
+    In evaluation mode and without a gradient. Raises what the tokeniser raises.
     """
     device = model.logit_scale.device
     texts = [template.format(name) for name in task.classnames for template in task.templates]
-    with torch.no_grad():
+    with torch.no_grad(), evaluation(cast(nn.Module, model)):
         parts = [
             F.normalize(model.embed_texts(_to(model.tokenize(texts[start : start + batch]), device)), dim=-1)
             for start in range(0, len(texts), batch)

@@ -21,6 +21,7 @@ def command(
     lr: given.LearningRate = None,
     batch_size: given.BatchSize = None,
     seed: given.Seed = None,
+    shots: given.Shots = None,
     protocol: given.Protocol = None,
     limit: Annotated[
         int | None,
@@ -51,6 +52,8 @@ def command(
       rationale finetune --model tiny-clip --method ft
 
       rationale finetune --method lp --dataset folder --data photographs --epochs 5
+
+      rationale finetune --method tip-adapter --shots 16
     """
     from .launch import relaunched
 
@@ -64,6 +67,7 @@ def command(
         "--lr": lr,
         "--batch-size": batch_size,
         "--seed": seed,
+        "--shots": shots,
         "--protocol": protocol,
         "--limit=train.limit": limit,
         "--precision=train.precision": precision,
@@ -85,6 +89,8 @@ def command(
         print_json({"run": result.run.name, "path": str(result.run.path), **training})
         return
     console().print(f"Run: {result.run.path}", markup=False)
-    if result.trained is not None and result.trained.skipped:
-        console().print(f"Unreadable pictures left out: {len(result.trained.skipped)}", markup=False)
+    for name, value in training["found"].items():
+        console().print(f"Found {name.replace('_', ' ')}: {value:.4g}", markup=False)
+    if training["skipped"]:
+        console().print(f"Unreadable pictures left out: {len(training['skipped'])}", markup=False)
     console().print("Next: rationale explain", markup=False, style="dim")

@@ -26,6 +26,7 @@ ALIASES = {
     "--epochs": "train.epochs",
     "--batch-size": "train.batch_size",
     "--seed": "train.seed",
+    "--shots": "train.shots",
     "--layers": "explain.layers",
     "--scalar": "explain.scalar",
     "--split": "explain.splits",
@@ -108,6 +109,15 @@ BatchSize = Annotated[
     int | None,
     typer.Option(
         metavar="N", show_default="64", help="Pictures a step, over all processes.", rich_help_panel=HOW
+    ),
+]
+Shots = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        show_default="all",
+        help="Tune on N pictures of each class, the same for every method.",
+        rich_help_panel=HOW,
     ),
 ]
 Seed = Annotated[

@@ -4,7 +4,7 @@ from .attribution import Attribution, Explanation, Specification
 from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, MaskRules, Split
-from .method import Fitted, Method, MethodOptions, Step
+from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import Matching, Part, Preprocessing, VisionLanguageModel
 from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
@@ -17,6 +17,7 @@ __all__ = [
     "Checkpoint",
     "Classifier",
     "Dataset",
+    "Drawn",
     "Evidence",
     "Explanation",
     "Family",
@@ -37,6 +38,7 @@ __all__ = [
     "Specification",
     "Split",
     "Step",
+    "Support",
     "Task",
     "VisionLanguageModel",
 ]

@@ -17,7 +17,11 @@ plugin's ``protocols``.
 
 
 class Split(Protocol):
-    """A lazy, picklable sequence of samples."""
+    """A lazy, picklable sequence of samples.
+
+    Optional: ``labels``, the class of every sample in order, known without opening a picture; without it,
+    pictures are opened once to draw a few of each class.
+    """
 
     @property
     def ids(self) -> Sequence[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Protocol
 
 from .options import PluginOptions
 
@@ -12,6 +13,38 @@ if TYPE_CHECKING:
     from .classifier import Classifier
     from .model import VisionLanguageModel
     from .sample import Task
+
+
+Drawn = Literal["train", "validation"]
+"""Which pictures of the training split: those that are trained on, or those held out for choosing."""
+
+
+class Support(Protocol):
+    """The pictures that a method may look at: of the training split alone, never of a test split.
+
+    With ``train.shots`` both parts are drawn class by class, the same for every method and model.
+    """
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        ...
+
+    def size(self, part: Drawn) -> int:
+        """Number of pictures, known without opening one."""
+        ...
+
+    def batches(
+        self, part: Drawn, *, passes: int = 1, augment: str | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images B×3×S×S, normalised, and labels B, both on the device of the run.
+
+        All pictures of the part once for each pass, in the same order every time. ``augment`` names one of
+        the tool's augmentations, drawn anew for each pass and the same in every process; None shows the
+        pictures as they are explained. Raises ``InputError`` for an unreadable picture, or where none is
+        left.
+        """
+        ...
 
 
 class Step(Protocol):
@@ -48,7 +81,15 @@ class MethodOptions(PluginOptions):
 class Method(Protocol):
     """How a model is fitted to a task. Constructed as ``cls(options)``.
 
-    Optional: ``finish(fitted) -> None``, called after training and before saving.
+    Optional, both called in evaluation mode, in full precision and without gradients:
+
+    - ``prepare(fitted, support) -> None`` before training (the same in every process, and again where
+      training is resumed: what it does follows from the pictures and torch's seed);
+    - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving; what it
+      returns (chosen values, say) is kept in the run's manifest.
+
+    Explaining calls neither: all that a classifier needs is in its ``delta``. Only a method whose attribute
+    ``validates`` is true may ask for the part "validation": pictures are held out for its sake.
     """
 
     needs: ClassVar[tuple[str, ...]]

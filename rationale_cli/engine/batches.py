@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..contracts import Preprocessing, Sample, Split
-from ..errors import InputError
+from ..errors import InputError, PluginError
 from ..recipe import Corruption
 from ..toolkit.geometry import mask_on_view, model_view, to_bytes
 from .corruption import corrupted
@@ -184,10 +184,17 @@ def _augmentation(name: str, size: int) -> Callable[[Image.Image], Image.Image] 
     if name == "none":
         return None
     # Imported here: it takes seconds, and most runs do without.
-    from torchvision.transforms import v2
+    from torchvision.transforms import InterpolationMode, v2
 
-    steps: list[v2.Transform] = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
-    if name == "reference":
-        steps += [v2.ColorJitter(0.2, 0.2, 0.2, 0.2), v2.RandomRotation(30)]
-    transform: Callable[[Image.Image], Image.Image] = v2.Compose(steps)
+    flip = v2.RandomHorizontalFlip()
+    crop = v2.RandomResizedCrop(size, antialias=True)
+    large = v2.RandomResizedCrop(size, (0.5, 1.0), interpolation=InterpolationMode.BICUBIC, antialias=True)
+    known: dict[str, list[v2.Transform]] = {
+        "standard": [crop, flip],
+        "mild": [large, flip],
+        "reference": [crop, flip, v2.ColorJitter(0.2, 0.2, 0.2, 0.2), v2.RandomRotation(30)],
+    }
+    if name not in known:
+        raise PluginError(f"Expected an augmentation ({', '.join(known)}) but got {name!r}.")
+    transform: Callable[[Image.Image], Image.Image] = v2.Compose(known[name])
     return transform

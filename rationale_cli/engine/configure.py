@@ -120,7 +120,8 @@ class Configuration:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:
-        """The default name, ``tiny-clip-ft-scenes-1a2b3c4d``, with split and seed where they are others.
+        """The default name, ``tiny-clip-ft-scenes-1a2b3c4d``, with split, shots and seed where they
+        are others.
 
         It follows from the settings alone: recipes that ask for the same run share its folder.
         """
@@ -128,6 +129,8 @@ class Configuration:
         usual = TrainOptions()
         if self.train.split != usual.split:
             words.append(self.train.split)
+        if self.train.shots is not None:
+            words.append(f"{self.train.shots}-shots")
         if self.train.seed != usual.seed:
             words.append(f"seed-{self.train.seed}")
         # A family's argument may hold anything, a path for instance.

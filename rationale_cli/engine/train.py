@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from ..errors import InputError, WorkError
 from ..recipe import TrainOptions
 from ..runs.atomic import atomic_path
 from ..toolkit.geometry import normalise
-from .batches import Batch, Key, Pictures, chunks, limited, loader
+from .batches import Batch, Key, Pictures, chunks, loader
 
 _SAVE_SECONDS = 30.0
 _SAVE_SHARE = 20.0
@@ -41,6 +41,15 @@ class Trained:
     seconds: float
     resumed: bool
     skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The pictures that are trained on."""
+
+    pictures: Pictures
+    indices: Sequence[int]
+    """Which of them."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,7 @@ class Plan:
 
 def train(
     fitted: Fitted,
-    pictures: Pictures,
+    given: TrainingSet,
     options: TrainOptions,
     lr: float,
     places: Places,
@@ -90,8 +99,8 @@ def train(
 ) -> Trained:
     """Train ``fitted.step`` in place. Raises ``WorkError`` where the loss is no longer finite."""
     assert fitted.step is not None
-    plan = _plan(pictures, options, accelerator.num_processes)
-    loop = _Loop(fitted, pictures, options, lr, places, accelerator, plan)
+    plan = _plan(given.indices, options, accelerator.num_processes)
+    loop = _Loop(fitted, given.pictures, options, lr, places, accelerator, plan)
     return loop.run(progress)
 
 
@@ -299,8 +308,7 @@ def _lines_before(path: Path, step: int) -> list[str]:
     return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
 
 
-def _plan(pictures: Pictures, options: TrainOptions, processes: int) -> Plan:
-    indices = limited(len(pictures), options.limit, options.share, options.batch_size)
+def _plan(indices: Sequence[int], options: TrainOptions, processes: int) -> Plan:
     if not indices:
         raise InputError(f"Expected pictures in the split {options.split!r} but it is empty.")
     batch = min(options.batch_size, len(indices))
@@ -316,7 +324,7 @@ def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float)
     if options.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=options.weight_decay)
     kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, lr=lr, betas=(0.9, 0.999), eps=1e-8, weight_decay=options.weight_decay)
+    return kind(parameters, lr=lr, betas=(0.9, 0.999), eps=options.eps, weight_decay=options.weight_decay)
 
 
 def _schedule(options: TrainOptions, steps: int) -> Callable[[int], float]:

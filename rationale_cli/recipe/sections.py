@@ -41,18 +41,25 @@ class TrainOptions(PluginOptions):
     """Optimiser; the paper uses Adam with betas (0.9, 0.999)."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Weight decay of the optimiser."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the denominator of Adam and AdamW."""
     schedule: Literal["constant", "cosine"] = "constant"
     """How the learning rate goes after the warm-up."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises linearly from 0."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; none leaves it alone."""
-    augment: Literal["none", "standard", "reference"] = "none"
-    """Random changes of training pictures: none, crop and flip, or those of the paper's code."""
+    augment: Literal["none", "standard", "mild", "reference"] = "none"
+    """Random changes of training pictures: none; standard, crop and flip; mild, a crop of half the picture at
+    least and flip (Tip-Adapter); or those of the paper's code."""
     precision: Precision = "no"
     """Mixed precision."""
     workers: int = Field(default=0, ge=0)
     """Processes that read pictures; 0 reads in the main process."""
+    shots: int | None = Field(default=None, ge=1)
+    """Train on so many pictures of each class, the same for every method and model; none takes all."""
+    shot_seed: int = Field(default=0, ge=0)
+    """Draws other pictures for shots, or to hold out for methods that choose settings on some."""
     limit: int | None = Field(default=None, ge=1)
     """Train on at most so many pictures, evenly spread over the split, for a quick look."""
     share: float = Field(default=1.0, gt=0, le=1)

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch import nn
 
 from ..contracts import MethodOptions, Progress, Silent
-from ..engine.batches import Pictures
-from ..engine.build import Built, accelerator, build
+from ..engine.build import Built, accelerator, build, place
 from ..engine.configure import NOT_DECISIVE, Configuration
-from ..engine.train import Places, Trained, train
+from ..engine.support import TrainingPictures
+from ..engine.train import Places, Trained, TrainingSet, train
 from ..errors import InputError
 from ..runs.atomic import atomic_path
 from ..runs.folder import Run
@@ -62,13 +63,17 @@ def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneR
         return FinetuneResult(existing, None)
     machine = accelerator(request.configuration.train.precision)
     built = build(request.configuration)
-    pictures = _pictures(built) if _trains(built) else None
+    pictures = TrainingPictures(built, machine.device, progress)
+    if _looks(built):
+        # Drawn before a folder is made: what is wrong with the data leaves nothing behind.
+        pictures.selection  # noqa: B018
     weights = fingerprint(cast(nn.Module, built.model))
     folder = existing or _create(request, built, machine, weights)
     machine.wait_for_everyone()
+    _prepare(built, pictures, machine)
     trained = _train(built, pictures, folder, machine, progress)
     if machine.is_main_process:
-        folder = _finish(built, folder, trained)
+        folder = _finish(built, pictures, folder, trained)
     machine.wait_for_everyone()
     return FinetuneResult(Run.open(folder.path), trained)
 
@@ -107,14 +112,12 @@ def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trains(built: Built) -> bool:
-    """Where nothing is trained, the data need no training split."""
     return built.fitted.step is not None and built.configuration.train.epochs > 0
 
 
-def _pictures(built: Built) -> Pictures:
-    options = built.configuration.train
-    split = built.dataset.split(options.split)
-    return Pictures(split, built.preprocessing, evidence=False, augment=options.augment)
+def _looks(built: Built) -> bool:
+    """Whether anything is done with training pictures; else the data need no training split."""
+    return _trains(built) or hasattr(built.method, "prepare") or getattr(built.method, "validates", False)
 
 
 def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weights: str) -> Run:
@@ -151,22 +154,36 @@ def _files(built: Built) -> dict[str, dict[str, Any]]:
     }
 
 
+def _prepare(built: Built, pictures: TrainingPictures, machine: Accelerator) -> None:
+    """The same in every process, and again where training is resumed."""
+    place(built.classifier, machine.device)
+    prepare = getattr(built.method, "prepare", None)
+    if prepare is not None:
+        torch.manual_seed(built.configuration.train.seed)
+        cast(nn.Module, built.classifier).eval()
+        with torch.no_grad():
+            prepare(built.fitted, pictures)
+
+
 def _train(
-    built: Built, pictures: Pictures | None, folder: Run, machine: Accelerator, progress: Progress
+    built: Built, pictures: TrainingPictures, folder: Run, machine: Accelerator, progress: Progress
 ) -> Trained | None:
-    if pictures is None:
+    if not _trains(built):
         return None
     configuration = built.configuration
     options = cast(MethodOptions, configuration.method.options)
     places = Places(folder.path / "state" / "training.pt", folder.log)
-    return train(built.fitted, pictures, configuration.train, options.lr, places, machine, progress)
+    given = TrainingSet(pictures.pictures(configuration.train.augment), pictures.selection.train)
+    return train(built.fitted, given, configuration.train, options.lr, places, machine, progress)
 
 
-def _finish(built: Built, folder: Run, trained: Trained | None) -> Run:
+def _finish(built: Built, pictures: TrainingPictures, folder: Run, trained: Trained | None) -> Run:
     finish = getattr(built.method, "finish", None)
+    found: Mapping[str, float] = {}
     if finish is not None:
         cast(nn.Module, built.classifier).eval()
-        finish(built.fitted)
+        with torch.no_grad():
+            found = finish(built.fitted, pictures) or {}
     with atomic_path(folder.checkpoint) as temporary:
         save_file(built.classifier.delta(), temporary)
     facts = {
@@ -174,7 +191,8 @@ def _finish(built: Built, folder: Run, trained: Trained | None) -> Run:
         "loss": trained.loss if trained else None,
         "seconds": round(trained.seconds, 3) if trained else 0.0,
         "resumed": bool(trained and trained.resumed),
-        "skipped": list(trained.skipped) if trained else [],
+        "skipped": sorted(pictures.skipped.union(trained.skipped if trained else ())),
+        "found": dict(found),
         "parameters": sum(tensor.numel() for tensor in built.classifier.delta().values()),
         "checkpoint_sha256": file_sha256(folder.checkpoint),
     }

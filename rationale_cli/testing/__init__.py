@@ -12,13 +12,14 @@ The built-in plugins pass the same suites.
 
 from .attributions import check_attribution
 from .datasets import check_dataset
-from .fakes import FakeModel, ToyDataset, fake_classifier
+from .fakes import FakeModel, FakeSupport, ToyDataset, fake_classifier
 from .methods import check_method
 from .models import check_model
 from .options import check_plugin
 
 __all__ = [
     "FakeModel",
+    "FakeSupport",
     "ToyDataset",
     "check_attribution",
     "check_dataset",

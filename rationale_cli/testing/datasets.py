@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from PIL import Image
@@ -20,7 +20,7 @@ _SAME_SHAPE = 0.02
 def check_dataset(dataset: Dataset, samples: int = 4) -> None:
     """Check a dataset: task, names of splits, and ``samples`` pictures of each split.
 
-    Identifiers are unique and known without opening a picture; splits survive pickling; pictures are RGB
+    Identifiers are unique and known without opening a picture, and so are ``labels`` where a split has them; splits survive pickling; pictures are RGB
     and upright, the same at every reading; masks have the picture's proportions.
     """
     check_plugin("dataset", type(dataset))
@@ -31,7 +31,9 @@ def check_dataset(dataset: Dataset, samples: int = 4) -> None:
         with _no_picture_opened(name):
             split = dataset.split(name)
             ids, length = list(split.ids), len(split)
+            labels = getattr(split, "labels", None)
         _check_ids(name, ids, length)
+        _check_labels(name, labels, split)
         again = pickle.loads(pickle.dumps(split))  # noqa: S301 (our own bytes of a moment ago)
         demand(list(again.ids) == ids, f"split {name!r} must have the same ids after pickling")
         step = max(length // samples, 1)
@@ -99,6 +101,15 @@ def _check_ids(name: str, ids: list[str], length: int) -> None:
     demand(length > 0, f"split {name!r} is empty: leave it out of splits")
     demand(all(isinstance(one, str) and one for one in ids), f"ids of split {name!r} must be texts")
     demand(len(set(ids)) == len(ids), f"ids of split {name!r} must be unique: runs are joined by them")
+
+
+def _check_labels(name: str, labels: Sequence[int] | None, split: Split) -> None:
+    if labels is None:
+        return
+    demand(len(labels) == len(split), f"split {name!r} has {len(split)} pictures but {len(labels)} labels")
+    for index in {0, len(labels) // 2, len(labels) - 1}:
+        own = split[index].label
+        demand(labels[index] == own, f"labels[{index}] of split {name!r} is {labels[index]}, the sample's {own}")
 
 
 def _check_sample(split: Split, twin: Split, index: int, classes: int) -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from ..contracts import Family, Mask, Part, PluginOptions, Preprocessing, Sample, Task
+from ..contracts import Drawn, Family, Mask, Part, PluginOptions, Preprocessing, Sample, Task
 from ..errors import InputError
 from ..toolkit.heads import LinearClassifier, TextClassifier, class_embeddings
 
@@ -138,6 +138,10 @@ class _ToySplit:
     def ids(self) -> Sequence[str]:
         return [f"{self.name}/{index}" for index in range(self.pictures)]
 
+    @property
+    def labels(self) -> Sequence[int]:
+        return [index % len(_COLOURS) for index in range(self.pictures)]
+
     def __len__(self) -> int:
         return self.pictures
 
@@ -198,6 +202,35 @@ class ToyDataset:
         if name not in self.splits:
             raise InputError(f"Expected a split (train, test) but got {name!r}.")
         return _ToySplit(name, self.options.pictures)
+
+
+class FakeSupport:
+    """Images B×3×S×S with labels B in the place of a training split (``Support``).
+
+    The held-out part has the same pictures, dimmed; ``validates`` says whether a method may ask for it.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, classes: int, *, validates: bool = True) -> None:
+        self.classes = classes
+        self._labels = labels
+        self._parts = {"train": images} | ({"validation": images / 2} if validates else {})
+
+    def size(self, part: Drawn) -> int:
+        """Number of pictures."""
+        return len(self._labels) if part in self._parts else 0
+
+    def batches(
+        self, part: Drawn, *, passes: int = 1, augment: str | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Two batches a pass; an augmentation shifts all values a little, otherwise in each pass."""
+        if part not in self._parts:
+            raise AssertionError(
+                f"a method that asks for the part {part!r} needs an attribute validates = True"
+            )
+        half = (len(self._labels) + 1) // 2
+        for number in range(passes):
+            shown = self._parts[part] + (0.01 * (number + 1) if augment else 0)
+            yield from zip(shown.split(half), self._labels.split(half), strict=True)
 
 
 def fake_classifier(family: Family = "text") -> TextClassifier | LinearClassifier:

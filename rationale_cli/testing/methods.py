@@ -9,9 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..contracts import SCALARS, Classifier, Fitted, Method, Task, VisionLanguageModel
+from ..contracts import SCALARS, Classifier, Fitted, Method, Support, Task, VisionLanguageModel
 from ..errors import InputError
 from .demands import close, demand, evaluation, listed, pictures, snapshot
+from .fakes import FakeSupport
 from .options import check_plugin
 
 _RATE = 1e-2
@@ -21,15 +22,18 @@ def check_method(method: Method, model: VisionLanguageModel, task: Task, batch: 
     """Check a method on a model and a task by one training step on noise.
 
     Gradient discipline: every parameter that requires a gradient gets one, and all others stay
-    bit-identical. A checkpoint restores the classifier exactly. ``model`` itself is left alone.
+    bit-identical. What ``prepare`` makes is the same each time. A checkpoint restores the classifier exactly,
+    without ``prepare``. ``model`` itself is left alone.
     """
     check_plugin("method", type(method))
     lacking = [need for need in method.needs if not hasattr(model, need)]
     demand(not lacking, f"this suite needs a model with {lacking}: give it one")
     images = pictures(model, batch)
     labels = torch.arange(batch, device=images.device) % len(task.classnames)
+    support = FakeSupport(images, labels, len(task.classnames), validates=getattr(method, "validates", False))
     fitted = _built(method, model, task)
     _check_fitted(fitted)
+    _check_prepare(method, fitted, _built(method, model, task), support)
     check_classifier(fitted.classifier, images, len(task.classnames))
     if fitted.step is not None:
         demand(
@@ -38,10 +42,7 @@ def check_method(method: Method, model: VisionLanguageModel, task: Task, batch: 
         )
         _check_cached(fitted, images, labels)
         _check_step(fitted, images, labels)
-    finish: Callable[[Fitted], None] | None = getattr(method, "finish", None)
-    if finish is not None:
-        with torch.no_grad():
-            finish(fitted)
+    _check_finish(method, fitted, support)
     _check_checkpoint(fitted, _built(method, model, task), images)
 
 
@@ -86,6 +87,36 @@ def _check_fitted(fitted: Fitted) -> None:
     demand(
         not outside,
         f"the step must hold what it trains, else processes diverge; it lacks {listed(outside)}",
+    )
+
+
+def _check_prepare(method: Method, fitted: Fitted, again: Fitted, support: Support) -> None:
+    prepare: Callable[[Fitted, Support], None] | None = getattr(method, "prepare", None)
+    if prepare is None:
+        return
+    before = snapshot(cast(nn.Module, fitted.classifier.model))
+    for one in (fitted, again):
+        with torch.no_grad(), evaluation(cast(nn.Module, one.classifier)):
+            torch.manual_seed(0)
+            prepare(one, support)
+    after = snapshot(cast(nn.Module, fitted.classifier.model))
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    demand(not moved, f"prepare must leave the model as it is: {listed(moved)}")
+    _check_fitted(fitted)
+    first, second = fitted.classifier.delta(), again.classifier.delta()
+    same = first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+    demand(same, "prepare must do the same each time: training that is resumed prepares again")
+
+
+def _check_finish(method: Method, fitted: Fitted, support: Support) -> None:
+    finish: Callable[[Fitted, Support], Mapping[str, float] | None] | None = getattr(method, "finish", None)
+    if finish is None:
+        return
+    with torch.no_grad(), evaluation(cast(nn.Module, fitted.classifier)):
+        found = finish(fitted, support)
+    demand(
+        found is None or all(isinstance(one, float) for one in found.values()),
+        f"finish must return a mapping of names to floats, or None, but returns {found!r}",
     )
 
 

@@ -57,6 +57,11 @@ class Records:
         """Identifiers in order."""
         return tuple(item.id for item in self.items)
 
+    @cached_property
+    def labels(self) -> Sequence[int]:
+        """Classes in order."""
+        return tuple(item.label for item in self.items)
+
     def __len__(self) -> int:
         return len(self.items)
 

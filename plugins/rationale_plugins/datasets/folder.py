@@ -46,6 +46,11 @@ class FolderSplit:
         """Path below the folder of the class folders, without the file's ending."""
         return tuple(item.id for item in self.items)
 
+    @cached_property
+    def labels(self) -> Sequence[int]:
+        """Classes in order."""
+        return tuple(item.label for item in self.items)
+
     def __len__(self) -> int:
         return len(self.items)
 

@@ -84,6 +84,11 @@ def own_background(label: int) -> int:
     return (label + _SHIFT) % len(LANDSCAPES)
 
 
+def _label(index: int) -> int:
+    """Class of a split's picture."""
+    return index % len(CLASSES)
+
+
 class SceneSplit:
     """One split: pictures are drawn when asked for, each from (seed, split, index) alone."""
 
@@ -97,6 +102,11 @@ class SceneSplit:
     def ids(self) -> Sequence[str]:
         """``split/index``."""
         return [f"{self._name}/{index:05d}" for index in range(self._length)]
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """The patterns take turns."""
+        return [_label(index) for index in range(self._length)]
 
     def __len__(self) -> int:
         return self._length
@@ -122,7 +132,7 @@ class SceneSplit:
         seed = self._options.seed
         foreground = np.random.default_rng((seed, self._plan.objects, index, 0))
         behind = np.random.default_rng((seed, self._plan.stream, index, 1))
-        label = index % len(CLASSES)
+        label = _label(index)
         shape = SHAPES[foreground.integers(len(SHAPES))]
         background = self._background(label, behind)
         return Scene(CLASSES[label], shape, LANDSCAPES[background]), foreground, behind

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
-from rationale_cli.contracts import Fitted, Matching, MethodOptions, Task, VisionLanguageModel
+from rationale_cli.contracts import Fitted, Matching, MethodOptions, Support, Task, VisionLanguageModel
 from rationale_cli.errors import PluginError
 from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, prompt_tokens, train_only
 
@@ -63,7 +63,7 @@ class Flcp:
         classifier = TextClassifier(model, class_embeddings(model, task))
         return Fitted(classifier, _Step(classifier, task, self.options))
 
-    def finish(self, fitted: Fitted) -> None:
+    def finish(self, fitted: Fitted, support: Support) -> None:
         """Encode the class prompts with the tuned text tower."""
         step = cast(_Step, fitted.step)
         vectors = class_embeddings(step.classifier.model, step.task)

@@ -1,0 +1,84 @@
+"""The training pictures as a method sees them: ``Support``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..contracts import Drawn, Progress, Split
+from ..errors import InputError
+from ..toolkit.geometry import normalise
+from .batches import Key, Pictures, chunks, loader
+from .build import Built
+from .shots import Selection, selected
+
+
+class TrainingPictures:
+    """Those of the run's training split. Nothing is opened before it is asked for."""
+
+    def __init__(self, built: Built, device: torch.device, progress: Progress) -> None:
+        self._built = built
+        self._options = built.configuration.train
+        self._device = device
+        self._progress = progress
+        self.skipped: set[str] = set()
+        """Identifiers of unreadable pictures that were left out."""
+
+    @cached_property
+    def split(self) -> Split:
+        """The training split. Raises ``InputError`` where the dataset has no such split."""
+        return self._built.dataset.split(self._options.split)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """Which of its pictures; raises as ``selected`` does."""
+        validates = bool(getattr(self._built.method, "validates", False))
+        classnames = self._built.dataset.task.classnames
+        return selected(self.split, classnames, self._options, self._progress, validates=validates)
+
+    @property
+    def classes(self) -> int:
+        """See ``Support.classes``."""
+        return len(self._built.dataset.task.classnames)
+
+    def size(self, part: Drawn) -> int:
+        """See ``Support.size``."""
+        return len(self._indices(part))
+
+    def pictures(self, augment: str) -> Pictures:
+        """The split on the model's input grid."""
+        return Pictures(self.split, self._built.preprocessing, evidence=False, augment=augment)
+
+    def batches(
+        self, part: Drawn, *, passes: int = 1, augment: str | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See ``Support.batches``."""
+        pictures = self.pictures(augment or "none")
+        once = chunks(self._indices(part), self._options.batch_size)
+        plans = [_of_pass(number, keys) for number in range(passes) for keys in once]
+        found = False
+        with self._progress.task(f"looking at the {part} pictures", len(plans)) as advance:
+            for batch in loader(pictures, plans, self._options.workers):
+                if not self._options.skip_bad:
+                    batch.complain()
+                self.skipped.update(one.id for one in batch.unreadable)
+                if batch.examples:
+                    found = True
+                    pixels = batch.pixels().to(self._device)
+                    yield normalise(pixels, pictures.preprocessing), batch.labels().to(self._device)
+                advance(1, "")
+        if not found:
+            raise InputError(
+                f"Expected {part} pictures in the split {self._options.split!r} but none can be read."
+            )
+
+    def _indices(self, part: Drawn) -> tuple[int, ...]:
+        return self.selection.train if part == "train" else self.selection.validation
+
+
+def _of_pass(number: int, keys: list[Key]) -> list[Key]:
+    """The keys of one pass, numbered below 0: other augmentations than those of any epoch."""
+    return [(-1 - number, index) for _, index in keys]

@@ -71,6 +71,21 @@ def rationale_methods() -> list[Entry]:
         Entry(
             "flcp", f"{_METHODS}.flcp:Flcp", "Fine-tuning like CLIP pre-training: images against class texts"
         ),
+        Entry(
+            "clip-adapter",
+            f"{_METHODS}.clip_adapter:ClipAdapter",
+            "CLIP-Adapter: a bottleneck on the features of the frozen image encoder",
+        ),
+        Entry(
+            "tip-adapter",
+            f"{_METHODS}.tip_adapter:TipAdapter",
+            "Tip-Adapter: zero-shot plus a cache of the training pictures; nothing is trained",
+        ),
+        Entry(
+            "tip-adapter-f",
+            f"{_METHODS}.tip_adapter:TipAdapterF",
+            "Tip-Adapter-F: Tip-Adapter with trained keys",
+        ),
         Entry("ft", f"{_METHODS}.fine_tuning:FineTuning", "Fine-tuning: image encoder and linear head"),
     ]
 

@@ -1,0 +1,81 @@
+"""CLIP-Adapter: a bottleneck on the image feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from rationale_cli.contracts import Fitted, MethodOptions, Scalar, Task, VisionLanguageModel
+from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, train_only
+
+from ._feature_step import FeatureStep
+
+_REDUCTION = 4
+
+
+class ClipAdapter:
+    """A two-layer bottleneck behind the frozen image encoder, mixed with the feature itself.
+
+    Gao et al. 2021, "CLIP-Adapter: Better Vision-Language Models with Feature Adapters"; on the image side,
+    as released. Trained with cross-entropy on the class vectors of zero-shot.
+    """
+
+    class Options(MethodOptions):
+        """Options of CLIP-Adapter."""
+
+        lr: float = 2e-3
+        """Learning rate of the adapter."""
+        ratio: float = Field(default=0.2, ge=0, le=1)
+        """Share of the adapted feature; the rest is the feature itself. 0 is zero-shot."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    recommended: ClassVar[Mapping[str, Any]] = {
+        "train.optimizer": "sgd",
+        "train.weight_decay": 5e-4,
+        "train.schedule": "cosine",
+        "train.batch_size": 32,
+        "train.epochs": 200,
+    }
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
+        """Only the adapter trains, from PyTorch's default initialisation."""
+        train_only(model, ())
+        classifier = AdapterClassifier(model, class_embeddings(model, task), self.options.ratio)
+        return Fitted(classifier, FeatureStep(classifier))
+
+
+class AdapterClassifier(TextClassifier):
+    """Zero-shot on f' = ratio·A(f) + (1 − ratio)·f, where A(f) = ReLU(W₂·ReLU(W₁·f)).
+
+    f is the feature before it is brought to unit length. Scalars of explanations are those of f'.
+    """
+
+    def __init__(self, model: VisionLanguageModel, class_vectors: Tensor, ratio: float) -> None:
+        super().__init__(model, class_vectors)
+        width = class_vectors.shape[-1]
+        self.adapter = nn.Sequential(
+            nn.Linear(width, width // _REDUCTION, bias=False),
+            nn.ReLU(),
+            nn.Linear(width // _REDUCTION, width, bias=False),
+            nn.ReLU(),
+        ).to(class_vectors)
+        self._ratio = ratio
+
+    def adapted(self, features: Tensor) -> Tensor:
+        """B×D → B×D."""
+        return torch.lerp(features, self.adapter(features).to(features), self._ratio)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×D → B×C: scale · cosine of the adapted features."""
+        return super().logits(self.adapted(features))
+
+    def score(self, features: Tensor, kind: Scalar) -> Tensor:
+        """See ``Classifier.score``."""
+        return super().score(self.adapted(features) if kind in {"dot", "cosine"} else features, kind)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import Attribution, Classifier, Explanation, Preprocessing, Specification
+from ..measures.probabilities import predicted
 from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
 from ..toolkit.geometry import bounding_boxes, normalise
 from ..toolkit.heatmaps import evidence
@@ -50,14 +51,17 @@ class Pass:
     witness: bool
     autocast: Callable[[], AbstractContextManager[None]]
     device: torch.device
+    logits: bool = False
+    """Whether the logits of every class are kept."""
 
 
 def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
     """Yield the columns of one part for each batch.
 
     Keys: ``id label prediction confidence area status`` (B), ``skipped`` (ids of unreadable pictures),
-    ``<set>/rma``, ``<set>/rma_raw``, ``<set>/status`` (B), ``<set>/heatmap`` (B×h×w float16) and
-    ``witness/<kind>`` (B predictions, −1 for none).
+    ``prediction/confidence``, ``prediction/log_true``, ``prediction/brier`` (B float64),
+    ``prediction/logits`` (B×C float32, where kept), ``<set>/rma``, ``<set>/rma_raw``, ``<set>/status`` (B),
+    ``<set>/heatmap`` (B×h×w float16) and ``witness/<kind>`` (B predictions, −1 for none).
     """
     cast(nn.Module, work.classifier).eval()
     for batch in batches:
@@ -73,20 +77,26 @@ def _part(work: Pass, batch: Batch) -> Arrays:
     targets = labels if work.target == "label" else _logits(work, images).argmax(dim=-1)
     explanations = [_explain(work, estimator, images, targets) for estimator in work.estimators]
     known = [one.logits for one in explanations if one.logits is not None]
-    probabilities = (known[0] if known else _logits(work, images)).float().softmax(dim=-1)
-    confidence, prediction = probabilities.max(dim=-1)
+    logits = (known[0] if known else _logits(work, images)).detach().float().cpu().numpy()
+    classes = labels.cpu().numpy().astype(np.int32)
+    told = predicted(logits, classes)
     annotated = np.array([example.mask is not None for example in batch.examples])
     area = masks.flatten(1).float().mean(dim=1).cpu().numpy().astype(np.float64)
     usable = _usable(annotated, area)
     columns: Arrays = {
         "id": _texts(example.id for example in batch.examples),
         "skipped": _texts(one.id for one in batch.unreadable),
-        "label": labels.cpu().numpy().astype(np.int32),
-        "prediction": prediction.cpu().numpy().astype(np.int32),
-        "confidence": confidence.cpu().numpy(),
+        "label": classes,
+        "prediction": logits.argmax(axis=1).astype(np.int32),
+        "confidence": told.confidence.astype(np.float32),
+        "prediction/confidence": told.confidence,
+        "prediction/log_true": told.log_true,
+        "prediction/brier": told.brier,
         "area": np.where(annotated, area, np.nan),
         "status": usable,
     }
+    if work.logits:
+        columns["prediction/logits"] = logits
     for estimator, explanation in zip(work.estimators, explanations, strict=True):
         for name, relevance in zip(estimator.names, explanation.relevance, strict=True):
             columns |= _measured(name, relevance, masks, usable, work.no_evidence == "valid")

@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .calibration_results import Recalibration
+from .concentration import Concentration
+from .probabilities import Predicted
 from .quadrants import Flags, Outcomes
 
 
@@ -27,6 +30,21 @@ class Witness(NamedTuple):
     right: Flags
     known: Flags
     """Whether there is such a picture."""
+
+
+class Predictions(NamedTuple):
+    """Probabilities of every picture's answer, as predicted or changed after the fact."""
+
+    predicted: Predicted
+    made: Recalibration | None = None
+
+
+class Heatmaps(NamedTuple):
+    """What can be told of heatmaps without masks."""
+
+    name: str
+    """Evidence set that they are from, of the predicted class."""
+    concentration: Concentration
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,9 @@ class Measured:
     witness: Mapping[str, Witness] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
     skipped: int = 0
+    predictions: Mapping[str, Predictions] = field(default_factory=dict)
+    """By name, those as predicted first; none where they are not stored."""
+    heatmaps: Heatmaps | None = None
 
     @property
     def outcomes(self) -> Outcomes:

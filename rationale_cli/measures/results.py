@@ -6,10 +6,13 @@ Fractions, not per cent. An undefined number (an empty denominator) is ``None``,
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .calibration_results import CalibrationScore
 
 QUALITIES = ("accuracy", "V", "PT", "IR", "lift")
 """The measures that are compared between runs (protocol §1)."""
@@ -156,6 +159,8 @@ class RunScore:
     """V, PT and IR of the controls ``uniform`` (always, from the mask area) and ``center`` (where measured)
     with this run's predictions."""
     curve: Curve
+    calibration: CalibrationScore | None = None
+    """None where the run's probabilities are not stored."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,8 @@ class Comparison:
     """Evidence sets that an audit needs and that are not there."""
     remedy: str | None
     """The command that fills them in."""
+    calibration: dict[str, Difference] = field(default_factory=dict)
+    """By metric of ``calibration_results.COMPARED``, adjusted by themselves; none without probabilities."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,9 @@ class ExplainOptions(PluginOptions):
     """Add the estimators and controls that tell a robust difference from an estimator-dependent one."""
     witness: bool = True
     """Predict on the object alone and the background alone, where there are masks."""
+    logits: bool | None = None
+    """Keep the logits of every class, which temperature scaling and DAC need; if not said, where those of a
+    split take no more than 64 MiB."""
     target: Literal["label", "prediction"] = "label"
     """Class whose score is explained: the annotated one (the paper) or the predicted one."""
     no_evidence: Literal["invalid", "valid"] = "invalid"

@@ -6,6 +6,7 @@ Layout below a run folder::
                             table.parquet   one row a picture (``EvidenceTable``)
                             heatmaps.npy    n×h×w float16 on the patch grid, in the table's order
     evidence/<split>/witness/table.parquet  predictions on altered pictures (``WitnessTable``)
+    evidence/<split>/prediction/            probabilities, see ``runs.predictions``
     evidence/<split>/gallery/index.json     thumbnails and mask outlines of a sample
 
 ``<split>`` also tells how the pictures were shown (``test+fog-3``, ``imagenet-c@fog-3``; see
@@ -180,6 +181,31 @@ class WitnessTable(_Columns):
         "background": np.int32,
         "box": np.int32,
         "exact": np.int32,
+    }
+
+
+@dataclass(frozen=True)
+class PredictionTable(_Columns):
+    """One row a picture; all arrays of length n. Computed in double precision from the logits."""
+
+    id: npt.NDArray[np.object_]
+    label: npt.NDArray[np.int32]
+    prediction: npt.NDArray[np.int32]
+    """Class of the largest logit."""
+    confidence: npt.NDArray[np.float64]
+    """Softmax probability of the prediction."""
+    log_true: npt.NDArray[np.float64]
+    """Natural logarithm of the label's probability; NaN where only the prediction has a probability."""
+    brier: npt.NDArray[np.float64]
+    """Σ_c (p_c − y_c)²; NaN where only the prediction has a probability."""
+
+    dtypes: ClassVar[dict[str, Any]] = {
+        "id": object,
+        "label": np.int32,
+        "prediction": np.int32,
+        "confidence": np.float64,
+        "log_true": np.float64,
+        "brier": np.float64,
     }
 
 

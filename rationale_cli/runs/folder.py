@@ -24,6 +24,7 @@ import yaml
 from ..errors import InputError
 from .atomic import write_text
 from .evidence import EvidenceSet, WitnessTable
+from .predictions import PredictionSet
 
 SCHEMA = 1
 STATUSES = ("started", "done")
@@ -136,6 +137,17 @@ class Run:
         """Predictions on altered pictures, where they were made."""
         path = self.path / "evidence" / split / "witness" / "table.parquet"
         return WitnessTable.read(path) if path.is_file() else None
+
+    def predictions(self, split: str) -> PredictionSet | None:
+        """The classifier's own probabilities, where they were stored."""
+        path = self.path / "evidence" / split / "prediction"
+        return PredictionSet.open(path) if path.is_dir() else None
+
+    def calibrated(self, split: str) -> dict[str, PredictionSet]:
+        """Probabilities after post-hoc calibration, by method."""
+        folder = self.path / "evidence" / split / "calibrated"
+        found = sorted(file.parent for file in folder.glob("*/fit.yaml"))
+        return {path.name: PredictionSet.open(path) for path in found}
 
     def gallery(self, split: str) -> Path | None:
         """Folder of thumbnails and outlines, where there is one."""

@@ -24,6 +24,10 @@ from ..recipe import ExplainOptions
 from ..runs.evidence import EvidenceSet, EvidenceSpec
 from ..runs.folder import Run
 from ..runs.parts import Parts, write_set, write_witness
+from ..runs.predictions import PredictionSet, write_predictions
+
+_LOGITS_BYTES = 64 << 20
+"""Logits of a split that are kept unless it is said that they shall not be."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +102,16 @@ def _explain(
     indices = limited(len(pictures), options.limit, options.share, options.batch_size)
     described = (one.specs(work.built, options, condition) for one in work.wanted)
     specs = {spec.name: spec for specs in described for spec in specs}
-    kept = _kept(folder, specs, [pictures.split.ids[index] for index in indices])
+    ids = [pictures.split.ids[index] for index in indices]
+    kept = _kept(folder, specs, ids)
     todo = [name for name in specs if name not in kept]
     needs_witness = options.witness and not (folder / "witness").is_dir()
+    needs_prediction = not _predicted(folder, ids, kept, logits=options.logits is True)
     skipped: tuple[str, ...] = ()
-    if todo or needs_witness:
-        job = _Job(folder, pictures, tuple(indices), [specs[name] for name in todo], needs_witness)
+    if todo or needs_witness or needs_prediction:
+        logits = needs_prediction and _keeps_logits(work, len(indices))
+        sets = [specs[name] for name in todo]
+        job = _Job(folder, pictures, tuple(indices), sets, needs_witness, needs_prediction, logits)
         skipped = _pass(work, job, progress)
     work.machine.wait_for_everyone()
     return tuple(todo), tuple(kept), skipped
@@ -118,11 +126,13 @@ class _Job:
     indices: tuple[int, ...]
     todo: Sequence[EvidenceSpec]
     witness: bool
+    prediction: bool
+    logits: bool
 
     def digest(self, options: ExplainOptions) -> str:
         """What two passes must share for one to go on with the other's parts."""
         text = "".join(spec.to_yaml() for spec in self.todo)
-        facts: list[Any] = [self.indices, options.batch_size, options.skip_bad, self.witness]
+        facts: list[Any] = [self.indices, options.batch_size, options.skip_bad, self.witness, self.logits]
         return f"{zlib.crc32((text + repr(facts)).encode()):08x}"
 
 
@@ -141,6 +151,7 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
         job.witness,
         partial(autocast, options.precision, machine.device),
         machine.device,
+        job.logits,
     )
     mine = parts.missing()[machine.process_index :: machine.num_processes]
     machine.wait_for_everyone()
@@ -167,6 +178,8 @@ def _merge(job: _Job, parts: Parts) -> tuple[str, ...]:
         raise InputError("Expected at least one readable picture but there is none.", where=str(job.folder))
     if job.witness:
         write_witness(job.folder, columns)
+    if job.prediction:
+        write_predictions(job.folder, columns)
     for spec in job.todo:
         write_set(job.folder, replace(spec, skipped=skipped), columns)
     if job.todo and not (job.folder / "gallery").is_dir():
@@ -176,6 +189,22 @@ def _merge(job: _Job, parts: Parts) -> tuple[str, ...]:
         write_gallery(job.folder / "gallery", job.pictures, rows)
     parts.remove()
     return skipped
+
+
+def _keeps_logits(work: _Work, pictures: int) -> bool:
+    if work.options.logits is not None:
+        return work.options.logits
+    return 4 * pictures * len(work.built.dataset.task.classnames) <= _LOGITS_BYTES
+
+
+def _predicted(folder: Path, ids: Sequence[str], kept: Sequence[str], *, logits: bool) -> bool:
+    """Whether the probabilities of these pictures are there already, with ``logits`` if they are wanted."""
+    if not (folder / "prediction").is_dir():
+        return False
+    there = PredictionSet.open(folder / "prediction")
+    unreadable = {one for name in kept for one in EvidenceSet.open(folder / name).spec.skipped}
+    wanted = {one for one in ids if one not in unreadable}
+    return wanted <= set(map(str, there.table.id)) and (there.has_logits or not logits)
 
 
 def _kept(folder: Path, specs: Mapping[str, EvidenceSpec], ids: Sequence[str]) -> list[str]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ..hooks import bare_name
-from ..measures.measured import Estimator, Measured, Witness
+from ..measures.calibration_results import AS_PREDICTED, Recalibration
+from ..measures.concentration import concentration
+from ..measures.measured import Estimator, Heatmaps, Measured, Predictions, Witness
+from ..measures.probabilities import Predicted
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
 from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSet, EvidenceTable, WitnessTable
 from ..runs.folder import Run
+from ..runs.predictions import PredictionSet
 from .comparable import Source
 
 RmaKind = Literal["normalised", "raw"]
@@ -39,6 +44,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
     assert order is not None, "ids are common to all members"
     estimator = _estimator(main, order, rma)
     configuration = source.run.configuration
+    predictions = _predictions(source, ids)
     return Measured(
         run=source.name,
         title=_title(source.run),
@@ -55,6 +61,8 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         witness=_witness(source, ids),
         statuses=_statuses(main.table.status[order]),
         skipped=len(spec.skipped),
+        predictions=predictions,
+        heatmaps=_heatmaps(source, ids) if predictions else None,
     )
 
 
@@ -150,6 +158,41 @@ def _witness(source: Source, ids: Ids) -> dict[str, Witness]:
         if known.any():
             found[kind] = Witness(known & (prediction == table.label[order]), known)
     return found
+
+
+def _predictions(source: Source, ids: Ids) -> dict[str, Predictions]:
+    own = source.run.predictions(source.split)
+    if own is None:
+        return {}
+    found = {}
+    for name, one in {AS_PREDICTED: own, **source.run.calibrated(source.split)}.items():
+        order = _order(one.table.id, ids)
+        if order is not None:
+            found[name] = _told(one, order)
+    return found if AS_PREDICTED in found else {}
+
+
+def _told(one: PredictionSet, order: Order) -> Predictions:
+    table = one.table
+    right = table.prediction[order] == table.label[order]
+    made = None if one.fit is None else Recalibration(**one.fit)
+    return Predictions(
+        Predicted(right, table.confidence[order], table.log_true[order], table.brier[order]), made
+    )
+
+
+def _heatmaps(source: Source, ids: Ids) -> Heatmaps | None:
+    """Concentration of the main estimator's heatmaps of the predicted class, where they were made.
+
+    A heatmap of the annotated class would tell who knows the answer when to abstain.
+    """
+    main = source.main.spec
+    for name, one in source.sets.items():
+        same = replace(one.spec, name=main.name, target=main.target, skipped=main.skipped) == main
+        order = _order(one.table.id, ids) if same and one.spec.target == "prediction" else None
+        if order is not None:
+            return Heatmaps(name, concentration(one.heatmaps()[order]))
+    return None
 
 
 def _statuses(status: npt.NDArray[np.int8]) -> dict[str, int]:

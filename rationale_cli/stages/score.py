@@ -14,6 +14,9 @@ from .. import __version__
 from ..contracts import Progress, Silent
 from ..errors import InputError
 from ..measures.bootstrap import LEVEL, Resampling
+from ..measures.calibration import BINS
+from ..measures.calibration_comparing import compare_calibration, settle_calibration
+from ..measures.calibration_scoring import CONFIDENT, CalibrationSettings, score_calibration
 from ..measures.cells import seed_cells
 from ..measures.comparing import compare, explainer_free, settle
 from ..measures.curves import THRESHOLDS
@@ -29,6 +32,7 @@ from .shifts import Group, shifts
 
 SCHEMA = 1
 FILE = "scores.json"
+MOST_BINS = 100
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class ScoreRequest:
     seed: int = 0
     resample: Literal["images", "class"] = "images"
     """Bootstrap over all pictures, or within classes."""
+    bins: int = BINS
+    """Bins of the calibration errors."""
+    confident: float = CONFIDENT
+    """Confidence from which on a right answer for the wrong reason is told apart."""
     mismatch: Mismatch = "refuse"
     """Runs that cannot be compared: ``refuse`` them, ``separate`` them into tables of their own, or ``allow``
     the comparison on common pictures with a warning."""
@@ -109,6 +117,8 @@ def score(prepared: Prepared, progress: Progress | None = None) -> ScoreResult:
         "replicates": request.replicates,
         "seed": request.seed,
         "resample": request.resample,
+        "bins": request.bins,
+        "confident": request.confident,
         "mismatch": request.mismatch,
         "level": LEVEL,
         "alpha": ALPHA,
@@ -135,6 +145,10 @@ def _check(request: ScoreRequest) -> None:
         raise InputError("Expected at least one threshold but got none.")
     if request.replicates < 100:
         raise InputError(f"Expected at least 100 replicates but got {request.replicates}.")
+    if not 2 <= request.bins <= MOST_BINS:
+        raise InputError(f"Expected 2 to {MOST_BINS} bins but got {request.bins}.")
+    if not 0 <= request.confident <= 1:
+        raise InputError(f"Expected a confidence between 0 and 1 but got {request.confident}.")
     names = [one.name for one in request.runs]
     if request.baseline is not None and request.baseline not in names:
         raise InputError(
@@ -187,6 +201,7 @@ def _table(group: Group, threshold: float, request: ScoreRequest) -> ScoreTable:
     how = _resampling(group, request)
     spec, measured = group.spec, group.measured
     comparisons = settle([compare(measured[a], measured[b], threshold, how) for a, b in group.pairs])
+    calibration = CalibrationSettings(request.bins, request.confident)
     return ScoreTable(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
@@ -199,9 +214,20 @@ def _table(group: Group, threshold: float, request: ScoreRequest) -> ScoreTable:
         rma=request.rma,
         threshold=threshold,
         chance=1 / len(spec.classnames),
-        rows=tuple(score_run(one, threshold, how) for one in measured),
+        rows=tuple(
+            replace(
+                score_run(one, threshold, how),
+                calibration=score_calibration(one, threshold, calibration, how),
+            )
+            for one in measured
+        ),
         cells=seed_cells(measured, comparisons, threshold),
-        comparisons=comparisons,
+        comparisons=settle_calibration(
+            [
+                replace(found, calibration=compare_calibration(measured[a], measured[b], request.bins, how))
+                for found, (a, b) in zip(comparisons, group.pairs, strict=True)
+            ]
+        ),
         notes=group.notes,
     )
 

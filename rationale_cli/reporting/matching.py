@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from ..measures.published import Printed
 from .published import PublishedRow, PublishedTable
@@ -77,10 +78,11 @@ def _columns(row: PublishedRow) -> Iterator[tuple[str, str]]:
 
 
 def _says(table: PublishedTable, column: str, printed: str, axes: Mapping[str, str]) -> bool:
-    ours = axes.get(column, "")
-    meant = table.aliases.get(column, {}).get(ours, ours)
-    return _plain(meant) == _plain(printed)
+    ours = _plain(axes.get(column, ""))
+    meant = {_plain(name): _plain(one) for name, one in table.aliases.get(column, {}).items()}
+    return meant.get(ours, ours) == _plain(printed)
 
 
+@lru_cache(maxsize=1024)
 def _plain(text: str) -> str:
     return re.sub(r"[\s_./-]+", "", text).casefold()

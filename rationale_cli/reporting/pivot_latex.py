@@ -57,9 +57,8 @@ def escaped(text: str) -> str:
     >>> print(escaped("50% of a_b"), escaped("∇A ≥ 日"))
     50\% of a\_b $\nabla$A $\geq$ \texttt{U+65E5}
     """
-    return "".join(_LETTERS.get(letter) or _letter(letter) for letter in _one_line(text)).replace(
-        "--", "-{}-"
-    )
+    written = "".join(_LETTERS.get(letter) or _letter(letter) for letter in _one_line(text))
+    return re.sub("-(?=-)", "-{}", written)
 
 
 def _letter(letter: str) -> str:

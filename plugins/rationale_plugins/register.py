@@ -150,4 +150,14 @@ def rationale_datasets() -> list[Entry]:
             "Waterbirds: CUB's birds on land and water, with CUB's outlines",
         ),
         Entry("stanford-dogs", f"{_DATASETS}.stanford_dogs:StanfordDogs", "Stanford Dogs with boxes"),
+        Entry(
+            "voc",
+            f"{_DATASETS}.voc:Voc",
+            "Pascal VOC 2007 and 2012 with masks or boxes: pictures of one class, or each object cut out",
+        ),
+        Entry(
+            "coco",
+            f"{_DATASETS}.coco:Coco",
+            "COCO 2017 with masks or boxes: pictures of one class, or each object cut out",
+        ),
     ]

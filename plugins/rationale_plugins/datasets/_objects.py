@@ -18,16 +18,16 @@ class ObjectOptions(RootOptions):
     """Options of data sets whose pictures hold objects of several classes."""
 
     objects: Literal["single", "each"] = "single"
-    """``single``: the pictures whose annotated objects are all of one class, which is the label; the
-    evidence is all of them. ``each``: every object is a sample, its picture cut to a square around its
-    box; the evidence is that object alone."""
+    """single: the pictures whose annotated objects are all of one class, which is the label; the evidence
+    is all of them. each: every object is a sample, its picture cut to a square around its box; the
+    evidence is that object alone."""
     evidence: Literal["masks", "boxes"] = "masks"
     """Segmentations, or boxes."""
     margin: float = Field(default=0.25, ge=0, allow_inf_nan=False)
-    """For ``each``: how far the square reaches beyond the box on either side, as a share of the box's
+    """Of each object: how far the square reaches beyond the box on either side, as a share of the box's
     longer side. It is moved to stay in the picture."""
     smallest: int = Field(default=0, ge=0)
-    """For ``each``: leave out objects whose box has a side of fewer pixels."""
+    """Of each object: leave out those whose box has a side of fewer pixels."""
 
     @property
     def settings(self) -> tuple[str | float, ...]:

@@ -20,8 +20,8 @@ from ._official import Official, Record, required, unwrapped
 from ._voc_annotations import TOKENS, read_objects
 
 PAGES = {
-    "2012": "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/ (VOCtrainval_11-May-2012.tar)",
-    "2007": "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ "
+    2012: "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/ (VOCtrainval_11-May-2012.tar)",
+    2007: "http://host.robots.ox.ac.uk/pascal/VOC/voc2007/ "
     "(VOCtrainval_06-Nov-2007.tar, and VOCtest_06-Nov-2007.tar for the split test)",
 }
 LAYOUT = """\
@@ -49,7 +49,7 @@ class Voc(Official):
     class Options(ObjectOptions):
         """Where the data are, and what counts as a sample and as its object."""
 
-        year: Literal["2012", "2007"] = "2012"
+        year: Literal[2012, 2007] = 2012
         """Which data set, where the folder holds both."""
         difficult: bool = False
         """Whether objects marked as difficult (hard to tell without what is around them) are samples and

@@ -1,9 +1,9 @@
 """How fast data sets open and are read: ``python benchmarks/datasets.py [NAME …] [--rounds 7] [--json]``.
 
 Each loader reads a miniature in its official layout, made of 500×375 JPEG pictures; beside images a
-second stands the time as a ratio to Pillow decoding the same files to RGB, taken within a round. Then a
-validation set of ImageNet's size (50,000 names, empty files, real numbers of boxes) is opened: the first
-time, and again, when its files are known.
+second stands the time as a ratio to Pillow decoding the same files to RGB, taken within a round. Then
+validation sets of the sizes of ImageNet's (50,000 names, empty files, real numbers of boxes) and COCO's
+(5,000 names, 36,781 polygons of 36 corners) are opened: the first time, and again, when they are known.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from PIL import Image
 from rationale_plugins.datasets._imagenet_names import classes
 from rationale_plugins.datasets._official import Official
 from rationale_plugins.datasets.caltech101 import Caltech101
+from rationale_plugins.datasets.coco import Coco
 from rationale_plugins.datasets.cub import Cub
 from rationale_plugins.datasets.imagenet import ImageNet
 from rationale_plugins.datasets.imagenet_c import ImageNetC
 from rationale_plugins.datasets.imagenet_s import ImageNetS
 from rationale_plugins.datasets.oxford_pets import OxfordPets
 from rationale_plugins.datasets.stanford_dogs import StanfordDogs
+from rationale_plugins.datasets.voc import Voc
 from rationale_plugins.datasets.waterbirds import Waterbirds
 from scipy.io import savemat
 
@@ -189,6 +191,53 @@ def stanford_dogs(root: Path) -> None:
         savemat(root / f"{split}_list.mat", {"file_list": cells})
 
 
+def voc(root: Path) -> None:
+    """Two kinds of object, one a picture."""
+    for number in range(PICTURES):
+        name, token, value = f"2008_{number:06}", *(("aeroplane", 1), ("bicycle", 2))[number % 2]
+        photograph(root / "JPEGImages" / f"{name}.jpg", number)
+        xml(root / "Annotations" / f"{name}.xml", token)
+        grey(root / "SegmentationClass" / f"{name}.png", value, 0)
+        grey(root / "SegmentationObject" / f"{name}.png", 1, 0)
+    names = "".join(f"2008_{number:06}\n" for number in range(PICTURES))
+    (root / "ImageSets/Segmentation").mkdir(parents=True)
+    (root / "ImageSets/Segmentation/val.txt").write_text(names)
+
+
+def instances(root: Path, pictures: int, annotations: int, corners: int) -> None:
+    """COCO's annotations: polygons around boxes, spread over pictures and eighty classes."""
+    angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    around = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    drawn = np.random.default_rng(0).uniform((90, 90, 5), (400, 280, 80), (annotations, 3))
+    told = [
+        {
+            "segmentation": [((x, y) + around * radius).round(2).ravel().tolist()],
+            "area": round(radius**2 * 3.1, 4),
+            "iscrowd": 0,
+            "image_id": place % pictures + 1,
+            "bbox": np.round([x - radius, y - radius, 2 * radius, 2 * radius], 2).tolist(),
+            "category_id": place % 80 + 1,
+            "id": place + 1,
+        }
+        for place, (x, y, radius) in enumerate(drawn.tolist())
+    ]
+    images = [
+        {"id": number, "file_name": f"{number:012}.jpg", "width": SIZE[0], "height": SIZE[1]}
+        for number in range(1, pictures + 1)
+    ]
+    kinds = [{"id": number, "name": f"class {number}"} for number in range(1, 81)]
+    path = root / "annotations/instances_val2017.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"images": images, "annotations": told, "categories": kinds}))
+
+
+def coco(root: Path) -> None:
+    """One polygon of 36 corners a picture."""
+    for number in range(1, PICTURES + 1):
+        photograph(root / "val2017" / f"{number:012}.jpg", number)
+    instances(root, PICTURES, PICTURES, 36)
+
+
 MINIATURES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Official]]] = {
     "caltech101": (caltech101, lambda root: Caltech101(Caltech101.Options(root=root))),
     "cub": (cub, lambda root: Cub(Cub.Options(root=root))),
@@ -199,6 +248,10 @@ MINIATURES: dict[str, tuple[Callable[[Path], None], Callable[[Path], Official]]]
     "imagenet-s": (imagenet_s, lambda root: ImageNetS(ImageNetS.Options(root=root))),
     "oxford-pets": (oxford_pets, lambda root: OxfordPets(OxfordPets.Options(root=root))),
     "waterbirds": (waterbirds, lambda root: Waterbirds(Waterbirds.Options(root=root))),
+    "voc": (voc, lambda root: Voc(Voc.Options(root=root))),
+    "voc (each)": (voc, lambda root: Voc(Voc.Options(root=root, objects="each"))),
+    "coco": (coco, lambda root: Coco(Coco.Options(root=root))),
+    "coco (each)": (coco, lambda root: Coco(Coco.Options(root=root, objects="each"))),
 }
 """Name → what writes the miniature, and what opens it."""
 
@@ -247,12 +300,26 @@ def opening(root: Path, layout: str) -> dict[str, float]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
     table(root, names)
+    return first_and_again(lambda: ImageNet(ImageNet.Options(root=root)), 50_000)
+
+
+def opening_coco(root: Path) -> dict[str, float]:
+    """Seconds to open every object of 5,000 pictures and take the fingerprint, the first time and again."""
+    (root / "val2017").mkdir(parents=True)
+    for number in range(1, 5001):
+        (root / "val2017" / f"{number:012}.jpg").touch()
+    instances(root, 5000, 36_781, 36)
+    return first_and_again(lambda: Coco(Coco.Options(root=root, objects="each")), 36_781)
+
+
+def first_and_again(opens: Callable[[], Official], samples: int) -> dict[str, float]:
+    """Of opening and taking the fingerprint, where ``val`` has so many samples."""
     time.sleep(0.2)  # what has just changed is not remembered
 
     def open_it() -> None:
-        dataset = ImageNet(ImageNet.Options(root=root))
-        if (len(dataset.split("val")), bool(dataset.fingerprint)) != (50_000, True):
-            raise SystemExit("not all pictures were found")
+        dataset = opens()
+        if (len(dataset.split("val")), bool(dataset.fingerprint)) != (samples, True):
+            raise SystemExit("not all samples were found")
 
     first = seconds(open_it)
     return {"first": round(first, 2), "again": round(median(seconds(open_it) for _ in range(5)), 2)}
@@ -269,14 +336,18 @@ def main() -> None:
         os.environ["RATIONALE_CACHE"] = f"{folder}/cache"
         names = arguments.names or list(MINIATURES)
         read = [reading(name, Path(folder) / name, arguments.rounds) for name in names]
-        opened = {layout: opening(Path(folder) / layout, layout) for layout in ("kaggle", "torchvision")}
+        opened = {
+            f"50,000 pictures, {layout}": opening(Path(folder) / layout, layout)
+            for layout in ("kaggle", "torchvision")
+        }
+        opened["36,781 objects of COCO"] = opening_coco(Path(folder) / "coco-val")
     if arguments.json:
         print(json.dumps({"reading": [asdict(one) for one in read], "opening": opened}))
         return
     for one in read:
         print(f"{one.name:16} {one.images_per_second:7.1f} images/s   {one.ratio:.2f} × Pillow")
-    for layout, times in opened.items():
-        print(f"50,000 pictures, {layout:12} first {times['first']:.2f} s, again {times['again']:.2f} s")
+    for name, taken in opened.items():
+        print(f"{name:28} first {taken['first']:.2f} s, again {taken['again']:.2f} s")
 
 
 if __name__ == "__main__":

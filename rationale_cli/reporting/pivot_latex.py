@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-from .. import __version__
 from .pivot import Key, Pivot, PivotRow, spans
 from .pivot_text import Words, average_title, legend, metric_title, named, words
 
@@ -26,10 +25,10 @@ _LETTERS = {
 _KNOWN = "ßæøÆØ"
 
 
-def latex(pivot: Pivot) -> str:
-    """The table as a float of its own, with what its marks mean below it."""
+def latex(pivot: Pivot, version: str) -> str:
+    """The table as a float of its own, with what its marks mean below it; ``version`` is the tool's."""
     lines = [
-        f"% Written by rationale {__version__}. Needs \\usepackage{{booktabs}}.",
+        f"% Written by rationale {version}. Needs \\usepackage{{booktabs}}.",
         *(f"% {_one_line(line)}" for line in legend(pivot)),
         r"\begin{table}",
         r"\centering",

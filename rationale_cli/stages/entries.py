@@ -126,7 +126,8 @@ def _found(
             lacking.setdefault(one.specification, {})[one.name] = one.run
     for specification, runs in lacking.items():
         wanted = ScoreRequest(tuple(runs.values()), specification=specification, mismatch="separate")
-        found |= _rows(score(prepare(wanted, progress), progress))
+        # What a run lacks is told by its entries' state; warnings of it would only repeat that.
+        found |= _rows(score(prepare(wanted), progress))
     return found
 
 

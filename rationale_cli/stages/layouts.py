@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import __version__
 from ..contracts import Progress
 from ..recipe import Recipe
 from ..recipe.layouts import CurveLayout, Layout, TableLayout
@@ -86,4 +87,4 @@ def _texts(shown: Shown) -> Iterator[tuple[str, str]]:
         return
     yield layout_csv(shown.cells), ".csv"
     if isinstance(shown, Pivot):
-        yield latex(shown), ".tex"
+        yield latex(shown, __version__), ".tex"

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rationale_cli import __version__
 from rationale_cli.recipe.layouts import CurveLayout, TableLayout
 from rationale_cli.reporting import layout_entries, pivot_latex, pivot_text
 from rationale_cli.reporting import pivot as pivots
@@ -172,8 +171,8 @@ def test_the_points_of_curves_as_csv() -> None:
 
 
 def test_latex_has_a_cell_for_every_column(table: Pivot) -> None:
-    text = latex(table)
-    assert text.startswith(f"% Written by rationale {__version__}.")
+    text = latex(table, "1.2.3")
+    assert text.startswith("% Written by rationale 1.2.3.")
     assert re.search(r"^% Evidence is valid at RMA .* ≥ 0\.50, by gaa-last-dot", text, re.MULTILINE)
     assert r"\begin{tabular}{lrrrrr}" in text
     assert r"\multicolumn{2}{c}{clip-vit-b-16} & \multicolumn{2}{c}{clip-vit-b-32}" in text
@@ -189,7 +188,7 @@ def test_latex_has_a_cell_for_every_column(table: Pivot) -> None:
 
 
 def test_no_name_is_latex() -> None:
-    text = latex(hostile())
+    text = latex(hostile(), "1.2.3")
     commands = set(re.findall(r"\\[a-zA-Z]+", text))
     assert r"\input" not in commands
     rows = [line for line in text.splitlines() if not line.startswith("%")]
@@ -203,7 +202,7 @@ def test_no_name_is_latex() -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
 def test_latex_compiles(table: Pivot, tmp_path: Path) -> None:
     for number, one in enumerate((table, hostile())):
-        (tmp_path / f"{number}.tex").write_text(latex(one), encoding="utf-8")
+        (tmp_path / f"{number}.tex").write_text(latex(one, "1.2.3"), encoding="utf-8")
     (tmp_path / "all.tex").write_text(
         r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{0.tex}\input{1.tex}\end{document}"
     )

@@ -5,7 +5,7 @@ from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, MaskRules, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
-from .model import Matching, Part, Preprocessing, VisionLanguageModel
+from .model import Matching, Part, Preprocessing, PromptLearnable, VisionLanguageModel
 from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
 from .sample import Boxes, Evidence, Mask, Sample, Task
@@ -31,6 +31,7 @@ __all__ = [
     "PluginOptions",
     "Preprocessing",
     "Progress",
+    "PromptLearnable",
     "Protocols",
     "Sample",
     "Scalar",

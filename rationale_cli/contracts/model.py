@@ -43,7 +43,7 @@ class VisionLanguageModel(Protocol):
 
     Optional: ``published(options) -> Mapping[str, Checkpoint]``, a class method that tells the names
     which the option ``weights`` takes; ``weights_files``, the files that were read, whose hashes the run
-    folder then records; and the capability ``Matching``.
+    folder then records; and the capabilities ``Matching`` and ``PromptLearnable``.
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]]
@@ -113,4 +113,27 @@ class Matching(Protocol):
 
     def matching_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that only ``match`` uses."""
+        ...
+
+
+class PromptLearnable(VisionLanguageModel, Protocol):
+    """A capability: a text tower that also takes a text as embeddings, so that parts of it can be learned.
+
+    L tokens of a text, W width of a token. All three raise ``InputError`` where a model of the class has a
+    text tower that cannot do this.
+    """
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """Tokens of N texts → N×L×W, the same wherever a token stands: before positions are added."""
+        ...
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W → N×D: ``embed_texts`` of texts whose tokens have these embeddings.
+
+        ``tokens`` tell where each text ends, and which tokens belong to it.
+        """
+        ...
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """Tokens of N texts → N whole numbers: how many each has, start and end included."""
         ...

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..toolkit.heads import LinearClassifier, TextClassifier, class_embeddings
 
 _SIDE, _PATCH, _HEADS = 32, 8, 2
-_WORDS, _LONGEST = 128, 16
+_WORDS, _LONGEST = 128, 32
 _COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 220)}
 
 
@@ -79,7 +79,7 @@ class FakeModel(nn.Module):
         return torch.as_tensor(self.projection(self.image_features(images)))
 
     def tokenize(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
-        """Words hashed to numbers; 0 fills up. Raises ``InputError`` above 16 words."""
+        """Words hashed to numbers; 0 fills up. Raises ``InputError`` above 32 words."""
         ids = torch.zeros(len(texts), _LONGEST, dtype=torch.long)
         for row, text in enumerate(texts):
             words = text.lower().split()
@@ -90,10 +90,22 @@ class FakeModel(nn.Module):
         return {"ids": ids}
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
-        """N×16 numbers → N×width: the mean word."""
+        """N×32 numbers → N×width: the mean word."""
+        return self.embed_prompts(self.token_embeddings(tokens), tokens)
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×32 numbers → N×32×width."""
+        return torch.as_tensor(self.words(tokens["ids"]))
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×32×width → N×width: the mean word."""
         real = (tokens["ids"] > 0).unsqueeze(-1)
-        mean = (self.words(tokens["ids"]) * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
+        mean = (embeddings * real).sum(dim=1) / real.sum(dim=1).clamp(min=1)
         return torch.as_tensor(self.text_projection(mean))
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×32 numbers → N, the words."""
+        return (tokens["ids"] > 0).sum(dim=1)
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The image tower, with its projection for the joint space, or the words, or the scale."""

@@ -8,7 +8,7 @@ from typing import cast, get_args
 import torch
 from torch import Tensor, nn
 
-from ..contracts import Part, Preprocessing, VisionLanguageModel
+from ..contracts import Part, Preprocessing, PromptLearnable, VisionLanguageModel
 from ..errors import InputError
 from ..toolkit.attention import probe, record
 from .demands import close, demand, evaluation, listed, pictures
@@ -20,6 +20,7 @@ _TEXTS = ("a photo of a cat", "dog", "a photo of a very small red car in the rai
 def check_model(model: VisionLanguageModel) -> None:
     """Check a model: shapes, both towers' independence of the batch, its parts, and its attention.
 
+    Of the capability ``PromptLearnable``, where the model has it: that embedded texts are read as texts are.
     Embeddings need not be normalised. The model is left in the training mode and with the
     ``requires_grad`` that it had.
     """
@@ -33,6 +34,7 @@ def check_model(model: VisionLanguageModel) -> None:
             _check_texts(model)
         _check_tokens(model)
         _check_parts(model)
+        _check_prompts(model)
 
 
 def _check_facts(model: VisionLanguageModel) -> None:
@@ -182,6 +184,48 @@ def _result(model: VisionLanguageModel, part: Part, images: Tensor, tokens: Mapp
         return model.logit_scale
     function: Callable[..., Tensor] = getattr(model, part)
     return function(tokens if part == "embed_texts" else images)
+
+
+def _check_prompts(model: VisionLanguageModel) -> None:
+    """Tokens as embeddings give what the tokens give, and pass gradients on."""
+    capability = {"token_embeddings", "embed_prompts", "token_counts"}
+    lacking = {name for name in capability if not hasattr(model, name)}
+    if lacking == capability:
+        return
+    demand(not lacking, f"a model whose prompts can be learned needs {listed(lacking)} too")
+    learnable, tokens = cast(PromptLearnable, model), _on(model.tokenize(_TEXTS), model.logit_scale.device)
+    try:
+        embeddings = learnable.token_embeddings(tokens).detach().requires_grad_()
+    except InputError:  # This model of the class has another text tower.
+        return
+    demand(embeddings.ndim == 3 and len(embeddings) == len(_TEXTS), "token_embeddings must be N×L×W")
+    read = learnable.embed_prompts(embeddings, tokens)
+    demand(
+        close(read, model.embed_texts(tokens)),
+        "embed_prompts must give of the tokens' embeddings what embed_texts gives of the tokens",
+    )
+    _check_counts(learnable, embeddings)
+    (gradient,) = torch.autograd.grad(read.square().sum(), embeddings)
+    for row, count in zip(gradient, learnable.token_counts(tokens).tolist(), strict=True):
+        moved = int((row.abs().sum(dim=-1) > 0).sum())
+        demand(moved >= count - 2, "embed_prompts must depend on every token of a text, its ends aside")
+
+
+def _check_counts(model: PromptLearnable, embeddings: Tensor) -> None:
+    device = model.logit_scale.device
+    counts = [model.token_counts(_on(model.tokenize(_TEXTS), device)).tolist()]
+    counts.append([int(model.token_counts(_on(model.tokenize([text]), device))) for text in _TEXTS])
+    demand(counts[0] == counts[1], f"token_counts of a text must not depend on its neighbours: {counts}")
+    demand(
+        all(0 < one <= embeddings.shape[1] for one in counts[0]) and counts[0][1] < counts[0][2],
+        f"token_counts must be how many tokens each text has, but is {counts[0]} of {embeddings.shape[1]}",
+    )
+    repeated = _on(model.tokenize(["a a a a a"]), device)
+    (row,), count = model.token_embeddings(repeated), int(model.token_counts(repeated))
+    demand(
+        len(row[:count].unique(dim=0)) < count,
+        "token_embeddings of a token must be the same wherever it stands: positions are added later",
+    )
 
 
 def _behind(result: Tensor, parameters: Iterable[nn.Parameter]) -> set[int]:

@@ -112,6 +112,28 @@ def test_a_text_that_open_clip_would_cut_is_refused():
         model.tokenize(["a cat", "a " * 11])
 
 
+def test_prompts_of_embeddings_are_read_without_what_follows_the_longest():
+    clip = tiny(context_length=77)
+    model, seen = OpenClip(clip), []
+    clip.transformer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[1]))
+    tokens = model.tokenize(["a cat", "a photo of a cat"])
+    found = model.embed_prompts(model.token_embeddings(tokens), tokens)
+    assert seen == [7]
+    torch.testing.assert_close(found, clip.encode_text(tokens["ids"]), rtol=1e-5, atol=1e-6)
+
+
+def test_a_text_tower_of_another_library_learns_no_prompts():
+    class Hub(nn.Module):
+        pass
+
+    clip = tiny()
+    clip.text = Hub()
+    model = OpenClip(clip)
+    for ask in (model.token_embeddings, model.token_counts):
+        with pytest.raises(InputError, match=r"open_clip's own, whose prompts can be learned.* Hub"):
+            ask({"ids": torch.zeros(1, 3, dtype=torch.long), "length": torch.tensor([3])})
+
+
 def test_a_model_of_another_vocabulary_is_told():
     with pytest.raises(InputError, match="vocabulary of 49408 tokens but this one has 128"):
         OpenClip(tiny(vocabulary=128)).tokenize(["a cat"])
@@ -401,9 +423,10 @@ def test_a_tokenizer_of_the_hub_is_read_and_never_cuts(offline):
         folder
     )
     tokenizer = tokenizer_of("ViT-B-16-SigLIP")
-    ids = tokenizer(["A cat!"], 4)
-    assert ids.shape == (1, 64)
-    assert ids[0, :3].tolist() == [2, 3, 0]
+    tokens = tokenizer(["A cat!"], 4)
+    assert tokens["ids"].shape == (1, 64)
+    assert tokens["ids"][0, :3].tolist() == [2, 3, 0]
+    assert tokens["length"].tolist() == [2]
     with pytest.raises(InputError, match="at most 64 tokens"):
         tokenizer(["a " * 65], 4)
     with pytest.raises(InputError, match="number 3"):

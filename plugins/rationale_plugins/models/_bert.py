@@ -20,7 +20,7 @@ _INITIAL_DEVIATION = 0.02
 
 
 class _Embeddings(nn.Module):
-    """Sum of word, position and, where there are any, token type 0; then a norm."""
+    """Word embeddings N×L×W plus position and, where there are any, token type 0; then a norm."""
 
     def __init__(self, dimensions: Dimensions, vocabulary: int, padding: int, token_types: bool) -> None:
         super().__init__()
@@ -31,8 +31,8 @@ class _Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(width, eps=dimensions.text_eps)
         self.dropout = nn.Dropout(dimensions.dropout)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        summed = self.word_embeddings(ids) + self.position_embeddings.weight[: ids.shape[1]]
+    def forward(self, words: Tensor) -> Tensor:
+        summed = words + self.position_embeddings.weight[: words.shape[1]]
         if self.token_type_embeddings is not None:
             summed = summed + self.token_type_embeddings.weight[0]
         return torch.as_tensor(self.dropout(self.LayerNorm(summed)))
@@ -59,9 +59,17 @@ class TextTower(nn.Module):
         self.encoder = _Encoder(dimensions)
         self.apply(_initialise)
 
+    def words(self, ids: Tensor) -> Tensor:
+        """N×L → N×L×W, the words' embeddings."""
+        return torch.as_tensor(self.embeddings.word_embeddings(ids))
+
+    def place(self, words: Tensor) -> Tensor:
+        """N×L×W of words → N×L×W, what the first layer reads."""
+        return torch.as_tensor(self.embeddings(words))
+
     def embed(self, ids: Tensor) -> Tensor:
         """N×L → N×L×W, what the first layer reads."""
-        return torch.as_tensor(self.embeddings(ids))
+        return self.place(self.words(ids))
 
     def run(self, states: Tensor, mask: Tensor, layers: slice, image_tokens: Tensor | None = None) -> Tensor:
         """Some layers on N×L×W; ``mask`` N×L is 0 for padding; ``image_tokens`` N×T×W are read if given."""

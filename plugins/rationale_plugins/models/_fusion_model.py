@@ -123,12 +123,27 @@ class FusionModel(nn.Module, ABC):
 
     def text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` and ``mask`` N×L → N×L×W, read without a picture."""
-        states = self.text_encoder.embed(tokens["ids"])
-        return self.text_encoder.run(states, tokens["mask"], self.own_layers)
+        return self._read(self.token_embeddings(tokens), tokens)
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` and ``mask`` N×L → N×D, the projected CLS token, not normalised."""
         return torch.as_tensor(self.text_proj(self.text_states(tokens)[:, 0]))
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``ids`` N×L → N×L×W."""
+        return self.text_encoder.words(tokens["ids"])
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W and ``mask`` N×L → N×D, not normalised."""
+        return torch.as_tensor(self.text_proj(self._read(embeddings, tokens)[:, 0]))
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``mask`` N×L → N."""
+        return tokens["mask"].sum(dim=1)
+
+    def _read(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W and ``mask`` N×L → N×L×W by the layers that read a text alone."""
+        return self.text_encoder.run(self.text_encoder.place(embeddings), tokens["mask"], self.own_layers)
 
     @abstractmethod
     def fuse(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:

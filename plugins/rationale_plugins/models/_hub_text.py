@@ -56,11 +56,14 @@ class HubTokenizer:
                 "protobuf; else copy the tokenizer's files again",
             ) from error
 
-    def __call__(self, texts: Sequence[str]) -> Tensor:
-        """N texts → N×L numbers. Raises ``InputError`` for one that is too long."""
+    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """N texts → ``ids`` N×L and ``length`` N, start and end included.
+
+        Raises ``InputError`` for a text that is too long.
+        """
         given = [self._prepared(text) for text in texts]
-        rows = self._tokenizer(given, verbose=False)["input_ids"]
-        refuse_longer(texts, map(len, rows), self._context)
+        lengths = [len(row) for row in self._tokenizer(given, verbose=False)["input_ids"]]
+        refuse_longer(texts, lengths, self._context)
         filling = (
             {"padding": "max_length", "max_length": self._context} if self._siglip else {"padding": True}
         )
@@ -72,7 +75,7 @@ class HubTokenizer:
                 where=str(self._folder),
                 next_step="copy config.json and the tokenizer's files from one and the same repository",
             )
-        return ids
+        return {"ids": ids, "length": torch.tensor(lengths)}
 
     def _prepared(self, text: str) -> str:
         """A text as it was written in the model's training (first SigLIP: big_vision's canonicalize_text)."""

@@ -36,9 +36,13 @@ class OpenClipTokenizer:
     def __init__(self, tokenizer: Any, context: int) -> None:
         self._tokenizer, self._context = tokenizer, context
 
-    def __call__(self, texts: Sequence[str], vocabulary: int) -> Tensor:
-        """N texts → N×L. Raises ``InputError`` for a text that is too long, and for another vocabulary."""
-        refuse_longer(texts, map(self._length, texts), self._context)
+    def __call__(self, texts: Sequence[str], vocabulary: int) -> dict[str, Tensor]:
+        """N texts → ``ids`` N×L and ``length`` N, start and end included.
+
+        Raises ``InputError`` for a text that is too long, and for another vocabulary.
+        """
+        lengths = [self._length(text) for text in texts]
+        refuse_longer(texts, lengths, self._context)
         tokenizer = self._tokenizer
         known = tokenizer.vocab_size if isinstance(tokenizer, SimpleTokenizer) else 0
         ids = torch.as_tensor(tokenizer(list(texts), context_length=self._context))
@@ -48,7 +52,7 @@ class OpenClipTokenizer:
                 if known
                 else f"Expected a tokenizer of {vocabulary} tokens but it gives number {int(ids.max())}."
             )
-        return ids
+        return {"ids": ids, "length": torch.tensor(lengths)}
 
     def _length(self, text: str) -> int:
         """Tokens of a text, start and end included."""

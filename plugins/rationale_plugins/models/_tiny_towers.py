@@ -134,12 +134,12 @@ class TextTower(nn.Module):
         self.projection = nn.Linear(WIDTH, EMBEDDING, bias=False)
         nn.init.normal_(self.tokens.weight, std=0.2)
 
-    def forward(self, ids: Tensor, length: Tensor) -> Tensor:
-        """ids N×L, padded on the right, and lengths N → N×D, not normalised."""
-        hidden = self.tokens(ids) + self.positions[: ids.shape[1]]
+    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """Token embeddings N×L×W, padded on the right, and lengths N → N×D, not normalised."""
+        hidden = tokens + self.positions[: tokens.shape[1]]
         for block in self.blocks:
             hidden = block(hidden, causal=True)
-        inside = torch.arange(ids.shape[1], device=ids.device) < length[:, None]
+        inside = torch.arange(tokens.shape[1], device=tokens.device) < length[:, None]
         mean = (hidden * inside[..., None]).sum(dim=1) / length[:, None]
         embedding: Tensor = self.projection(self.norm(mean))
         return embedding

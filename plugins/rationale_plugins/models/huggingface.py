@@ -23,6 +23,7 @@ from rationale_cli.toolkit.weights import load, read_tensors
 from ._alternatives import full_precision
 from ._hub_repository import OWN, folder_of, preprocessor_of, published, read_json, weights_of
 from ._hub_text import HubTokenizer
+from ._prompts import embedded_as
 
 _FAMILIES: dict[str, type[PreTrainedConfig]] = {
     "clip": CLIPConfig,
@@ -108,7 +109,7 @@ class HuggingFace(nn.Module):
         return self.image_features(images)
 
     def tokenize(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
-        """N texts → ``ids`` N×L by the repository's tokenizer.
+        """N texts → ``ids`` N×L and ``length`` N by the repository's tokenizer.
 
         Raises ``InputError`` for a text that is too long, and where the tokenizer cannot be read.
         """
@@ -117,7 +118,7 @@ class HuggingFace(nn.Module):
             self._tokenizer = HubTokenizer(
                 self._folder, text.max_position_embeddings, text.vocab_size, siglip=self._kind != "clip"
             )
-        return {"ids": self._tokenizer(texts)}
+        return self._tokenizer(texts)
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` N×L → N×D, not normalised.
@@ -127,6 +128,25 @@ class HuggingFace(nn.Module):
         """
         pooled = self.model.text_model(input_ids=tokens["ids"]).pooler_output
         return torch.as_tensor(self.model.text_projection(pooled) if self._kind == "clip" else pooled)
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``ids`` N×L → N×L×W."""
+        return torch.as_tensor(self._table(tokens["ids"]))
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W and ``ids`` N×L → N×D, not normalised."""
+        with embedded_as(self._table, embeddings):
+            return self.embed_texts(tokens)
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``length`` N."""
+        return tokens["length"]
+
+    @property
+    def _table(self) -> nn.Module:
+        """Of token embeddings."""
+        table: nn.Module = self.model.text_model.embeddings.token_embedding
+        return table
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """One tower with its projection, or the scale's logarithm; SigLIP's bias belongs to nothing."""

@@ -24,6 +24,7 @@ from rationale_cli.errors import InputError, did_you_mean
 from . import _open_clip_weights as weights
 from ._alternatives import full_precision
 from ._open_clip_build import build, parse, preprocessing_of, quick_gelu
+from ._open_clip_prompts import embed_prompts, table_of
 from ._open_clip_text import OpenClipTokenizer, tokenizer_of
 
 _RECOMMENDED: dict[str, dict[str, Any]] = {"ft": {"method.lr": 1e-5}, "flcp": {"method.lr": 1e-5}}
@@ -88,7 +89,7 @@ class OpenClip(nn.Module):
         return self.image_features(images)
 
     def tokenize(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
-        """N texts → ``ids`` N×L.
+        """N texts → ``ids`` N×L and ``length`` N.
 
         Raises ``InputError`` for a text that is too long, which open_clip would cut without a word, and where
         the model's tokenizer is on the hub and cannot be fetched.
@@ -100,11 +101,24 @@ class OpenClip(nn.Module):
                 else OpenClipTokenizer(SimpleTokenizer(), int(self.clip.context_length))
             )
         text = getattr(self.clip, "text", self.clip)
-        return {"ids": self._tokenizer(texts, int(text.vocab_size))}
+        return self._tokenizer(texts, int(text.vocab_size))
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """``ids`` N×L → N×D, not normalised."""
         return torch.as_tensor(self.clip.encode_text(tokens["ids"], normalize=False))
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``ids`` N×L → N×L×W. Raises ``InputError`` for a text tower that is not open_clip's own."""
+        return torch.as_tensor(table_of(self.clip)(tokens["ids"]))
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W and ``ids`` N×L → N×D, not normalised; raises as ``token_embeddings`` does."""
+        return embed_prompts(self.clip, embeddings, tokens["ids"])
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``length`` N; raises as ``token_embeddings`` does."""
+        table_of(self.clip)
+        return tokens["length"]
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The image tower for both image functions, the text tower, or the scale's logarithm."""

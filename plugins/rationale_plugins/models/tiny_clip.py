@@ -84,8 +84,21 @@ class TinyClip(nn.Module):
 
     def embed_texts(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """Tokens of N texts → N×128."""
-        embedding: Tensor = self.text(tokens["ids"], tokens["length"])
+        return self.embed_prompts(self.token_embeddings(tokens), tokens)
+
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``ids`` N×L → N×L×128."""
+        embeddings: Tensor = self.text.tokens(tokens["ids"])
+        return embeddings
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×128 and ``length`` N → N×128."""
+        embedding: Tensor = self.text(embeddings, tokens["length"])
         return embedding
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``length`` N."""
+        return tokens["length"]
 
     def parameters_of(self, part: Part) -> Iterator[nn.Parameter]:
         """The whole tower: both image functions are one."""

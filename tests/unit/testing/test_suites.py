@@ -347,6 +347,47 @@ class Rowless(FakeModel):
         return {**super().tokenize(texts), "extra": torch.zeros(1)}
 
 
+class HalfLearnable(FakeModel):
+    """Wrong."""
+
+    def __getattribute__(self, name):
+        if name == "token_counts":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+class OtherPrompts(FakeModel):
+    """Wrong."""
+
+    def embed_prompts(self, embeddings, tokens):
+        return super().embed_prompts(2 * embeddings, tokens)
+
+    def embed_texts(self, tokens):
+        return super().embed_prompts(self.token_embeddings(tokens), tokens)
+
+
+class Placed(FakeModel):
+    """Wrong: positions are in the embeddings already."""
+
+    def token_embeddings(self, tokens):
+        return super().token_embeddings(tokens) + torch.arange(32)[:, None]
+
+
+class DeafToContext(FakeModel):
+    """Wrong: reads the first word alone."""
+
+    def embed_prompts(self, embeddings, tokens):
+        first = torch.nn.functional.one_hot(torch.zeros(len(embeddings)).long(), 32)
+        return super().embed_prompts(embeddings * first.unsqueeze(-1), tokens)
+
+
+class CountsPadding(FakeModel):
+    """Wrong."""
+
+    def token_counts(self, tokens):
+        return torch.full((len(tokens["ids"]),), 32)
+
+
 class Pushy(FakeModel):
     """Wrong."""
 
@@ -368,6 +409,11 @@ class Pushy(FakeModel):
         (Transposed, "row-major order"),
         (ByHand, "scaled_dot_product_attention"),
         (Rowless, "a row a text"),
+        (HalfLearnable, "prompts can be learned needs token_counts"),
+        (OtherPrompts, "what embed_texts gives of the tokens"),
+        (Placed, "positions are added later"),
+        (DeafToContext, "depend on every token"),
+        (CountsPadding, "how many tokens each text has"),
         (Pushy, "may hold keys of method and train"),
     ],
 )

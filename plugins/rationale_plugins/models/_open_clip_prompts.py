@@ -1,0 +1,59 @@
+"""Texts as embeddings for open_clip's own text towers.
+
+Shapes: N texts, L tokens, W width of a token, D joint embedding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from open_clip.transformer import TextTransformer, text_global_pool
+from torch import Tensor, nn
+
+from rationale_cli.errors import InputError
+
+from ._prompts import embedded_as
+
+
+def table_of(clip: Any) -> nn.Embedding:
+    """The table of token embeddings. Raises ``InputError`` for a text tower that is not open_clip's own."""
+    tower = getattr(clip, "text", clip)
+    if tower is not clip and not isinstance(tower, TextTransformer):
+        raise InputError(
+            "Expected a text tower of open_clip's own, whose prompts can be learned, but this model's is a "
+            f"{type(tower).__name__}.",
+            next_step="choose a model with open_clip's own text tower (ViT-B-32, ViT-B-16-SigLIP, …), or a "
+            "method that learns no prompts",
+        )
+    table: nn.Embedding = tower.token_embedding
+    return table
+
+
+def embed_prompts(clip: Any, embeddings: Tensor, ids: Tensor) -> Tensor:
+    """N×L×W and ``ids`` N×L → N×D, not normalised; raises as ``table_of`` does."""
+    table = table_of(clip)
+    if not hasattr(clip, "text"):
+        return _of_clip(clip, embeddings, ids)
+    with embedded_as(table, embeddings):
+        return torch.as_tensor(clip.encode_text(ids, normalize=False))
+
+
+def _of_clip(clip: Any, embeddings: Tensor, ids: Tensor) -> Tensor:
+    """The same as ``clip.encode_text``, without what follows the longest text where nothing reads it.
+
+    CLIP fills each text up to 77 tokens, of which most are short: causal attention hides what follows.
+    """
+    length, mask = ids.shape[1], clip.attn_mask
+    if mask is not None and clip.text_pool_type in {"argmax", "eos"}:
+        ends = ids if clip.text_pool_type == "argmax" else (ids == clip.text_eos_id).int()
+        length = int(ends.argmax(dim=-1).max()) + 1
+    states = embeddings[:, :length] + clip.positional_embedding[:length]
+    states = clip.transformer(states, attn_mask=None if mask is None else mask[:length, :length])
+    pooled = text_global_pool(
+        clip.ln_final(states), ids[:, :length], clip.text_pool_type, eos_token_id=clip.text_eos_id
+    )
+    projection = clip.text_projection
+    if projection is None:
+        return torch.as_tensor(pooled)
+    return torch.as_tensor(projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection)

@@ -237,7 +237,10 @@ def test_a_test_split_with_annotations(devkit):
     assert dataset.splits == ("train", "val", "test")
     assert dataset.evaluation == ("val",)
     devkit.rename(devkit.with_name("VOC2007"))
+    renamed = devkit.with_name("VOC2007")
     assert ids(opened(devkit.parent, year=2007, evidence="boxes"))["test"] == ["2009_000001"]
+    (renamed / "ImageSets/Main/val.txt").unlink()
+    assert opened(renamed, evidence="boxes").evaluation == ("test",)
     with pytest.raises(InputError, match="Expected Pascal VOC 2012 but the folder lacks JPEGImages"):
         opened(devkit.parent)
 

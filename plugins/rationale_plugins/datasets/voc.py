@@ -78,7 +78,7 @@ class Voc(Official):
                 for split in given
             },
             read=_boxed if options.evidence == "boxes" else _segmented,
-            evaluation=("val",),
+            evaluation=("val",) if "val" in given else ("test",),
             settings=repr(options.settings),
             template=options.template,
             sizes=files,

@@ -66,6 +66,7 @@ def plugin_facts(kind: str, name: str) -> dict[str, Any]:
         "summary": found.entry.summary,
         "description": inspect.getdoc(plugin) or "",
         "needs": list(getattr(plugin, "needs", ())),
+        "recommended": dict(getattr(plugin, "recommended", {})),
         "options": options,
         "recipe": _snippet(kind, found.name, options),
     }
@@ -211,10 +212,8 @@ def _show(facts: dict[str, Any]) -> None:
             )
         out.print()
         out.print(table)
-    for owner, choices in (
-        {"choices": facts["choices"]} | facts["added"] if "choices" in facts else {}
-    ).items():
-        out.print(f"\n{owner.capitalize() if owner == 'choices' else owner}", markup=False)
+    for title, choices in _choices(facts).items():
+        out.print(f"\n{title}", markup=False)
         for key, value in choices.items():
             out.print(f"  {key}={_yaml(value)}", markup=False)
     if facts["kind"] == "recipe":
@@ -222,6 +221,16 @@ def _show(facts: dict[str, Any]) -> None:
     else:
         out.print("\nIn a recipe:")
     out.print(f"\n{facts['recipe']}", markup=False)
+
+
+def _choices(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Title → dotted keys and values: of a protocol, or recommended by a method or a model."""
+    if facts["kind"] == "protocol":
+        return {"Choices": facts["choices"], **facts["added"]}
+    table = facts.get("recommended", {})
+    if facts["kind"] == "model":
+        return {f"Recommended for method {method}": values for method, values in table.items()}
+    return {"Recommended": table} if table else {}
 
 
 def _literal(text: str) -> Any:

@@ -81,7 +81,10 @@ class MethodOptions(PluginOptions):
 class Method(Protocol):
     """How a model is fitted to a task. Constructed as ``cls(options)``.
 
-    Optional, both called in evaluation mode, in full precision and without gradients:
+    Optional: a class attribute ``recommended``, dotted keys of ``train`` and of its own section → values
+    with which it is trained where nobody says otherwise; what a model recommends for it comes before them.
+
+    Also optional, both called in evaluation mode, in full precision and without gradients:
 
     - ``prepare(fitted, support) -> None`` before training (the same in every process, and again where
       training is resumed: what it does follows from the pictures and torch's seed);

@@ -1,7 +1,7 @@
 """From what was asked for to what will be done: plugins found, defaults filled in, every option checked.
 
-Later layers win: a plugin's defaults < the folder of data < what the model recommends for the method < the
-protocol < recipe < ``--set`` and flags. No weight is read here.
+Later layers win: a plugin's defaults < what the method recommends < the folder of data < what the model
+recommends for the method < the protocol < recipe < ``--set`` and flags. No weight is read here.
 """
 
 from __future__ import annotations
@@ -159,9 +159,9 @@ def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Con
     _check_needs(names, classes)
     arguments = _arguments(draft, {noun: found for noun, (found, _) in plugins.items()})
     name, chosen_protocol = _protocol(draft, names, classes)
-    lowest = _folders(plugins, registry, data)
-    recommended = _recommended(names, classes["model"])
-    complete = Draft(merged(lowest, recommended, chosen_protocol, draft.given, arguments))
+    folders = _folders(plugins, registry, data)
+    advised = (_of_method(names, classes["method"]), folders, _of_model(names, classes["model"]))
+    complete = Draft(merged(*advised, chosen_protocol, draft.given, arguments))
     problems: list[str] = []
     chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in nouns}
     train = _options(TrainOptions, "train", "section 'train'", complete, problems)
@@ -286,24 +286,34 @@ def _check_needs(names: Mapping[str, str], classes: Mapping[str, type]) -> None:
         )
 
 
-def _recommended(names: Mapping[str, str], model: type) -> dict[str, Given]:
-    """What the model recommends for the method, as the lowest layer.
+def _of_method(names: Mapping[str, str], method: type) -> dict[str, Given]:
+    """What the method recommends for its own training; raises as ``_of_model`` does."""
+    return _recommended("method", names, getattr(method, "recommended", {}))
+
+
+def _of_model(names: Mapping[str, str], model: type) -> dict[str, Given]:
+    """What the model recommends for the method.
 
     It is read from the class, since no model is built yet. Raises ``PluginError`` for keys that are not
     the model's to recommend.
     """
     table = getattr(model, "recommended", {})
-    if not isinstance(table, Mapping):
-        raise PluginError(
-            f"Expected 'recommended' of model {names['model']!r} to be a mapping on the class "
-            f"but got {type(table).__name__}."
-        )
     method = names["method"]
-    values = table.get(method, table.get(bare_name(method), {}))
-    origin = f"recommended by model {names['model']!r}"
+    if isinstance(table, Mapping):
+        table = table.get(method, table.get(bare_name(method), {}))
+    return _recommended("model", names, table)
+
+
+def _recommended(kind: str, names: Mapping[str, str], values: object) -> dict[str, Given]:
+    owner = f"{kind} {names[kind]!r}"
+    if not isinstance(values, Mapping):
+        raise PluginError(
+            f"Expected 'recommended' of {owner} to be a mapping on the class but got {type(values).__name__}."
+        )
+    origin = f"recommended by {owner}"
     for key in values:
         if key.partition(".")[0] not in {"method", "train"} or key == "method.use":
-            raise PluginError(f"{key}: a model recommends keys of 'method' and 'train' only ({origin}).")
+            raise PluginError(f"{key}: a {kind} recommends keys of 'method' and 'train' only ({origin}).")
     return {key: Given(value, origin, passed=False) for key, value in values.items()}
 
 

@@ -25,6 +25,7 @@ from ..recipe import TrainOptions
 from ..runs.atomic import atomic_path
 from ..toolkit.geometry import normalise
 from .batches import Batch, Key, Pictures, chunks, loader
+from .schedule import schedule
 
 _SAVE_SECONDS = 30.0
 _SAVE_SHARE = 20.0
@@ -125,8 +126,7 @@ class _Loop:
         self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = _optimizer(self.parameters, options, lr)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
-        self.schedule = _schedule(options, plan.steps)
-        self.lr = lr
+        self.rate = schedule(options, lr, plan.steps_per_epoch)
         self.skipped: set[str] = set()
         self.rows: dict[int, int] = {}
         self.labels = torch.empty(0, dtype=torch.long)
@@ -142,7 +142,7 @@ class _Loop:
             advance(start, "")
             for step, (inputs, labels) in enumerate(self._inputs(start, features), start=start):
                 loss = self._step(step, inputs, labels)
-                advance(1, journal.record(step, self.plan, loss, self._rate(step)))
+                advance(1, journal.record(step, self.plan, loss, self.rate(step)))
                 saver.after(step + 1, epoch_ends=(step + 1) % self.plan.steps_per_epoch == 0)
         journal.close()
         self.accelerator.wait_for_everyone()
@@ -152,7 +152,7 @@ class _Loop:
     def _step(self, step: int, inputs: Tensor, labels: Tensor) -> float:
         torch.manual_seed(_mix(self.plan.seed, step, self.accelerator.process_index))
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step)
+            group["lr"] = self.rate(step)
         with self.accelerator.autocast():
             loss = self.module(inputs, labels)
         # The mean over the processes: all of them stop together where it is not finite.
@@ -170,9 +170,6 @@ class _Loop:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return value
-
-    def _rate(self, step: int) -> float:
-        return self.lr * self.schedule(step)
 
     def _share(self, keys: list[Key]) -> list[Key]:
         """The slice of a global batch that falls to this process."""
@@ -325,20 +322,6 @@ def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float)
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=options.weight_decay)
     kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=lr, betas=(0.9, 0.999), eps=options.eps, weight_decay=options.weight_decay)
-
-
-def _schedule(options: TrainOptions, steps: int) -> Callable[[int], float]:
-    """Factor on the learning rate at a step."""
-
-    def factor(step: int) -> float:
-        if step < options.warmup_steps:
-            return (step + 1) / options.warmup_steps
-        if options.schedule == "constant":
-            return 1.0
-        done = (step - options.warmup_steps) / max(steps - options.warmup_steps, 1)
-        return 0.5 * (1 + math.cos(math.pi * done))
-
-    return factor
 
 
 def _mix(*parts: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from ..contracts.classifier import Scalar
 from ..contracts.options import PluginOptions
@@ -43,10 +43,15 @@ class TrainOptions(PluginOptions):
     """Weight decay of the optimiser."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the denominator of Adam and AdamW."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """How the learning rate goes after the warm-up."""
+    schedule: Literal["constant", "cosine", "cosine-epoch"] = "constant"
+    """How the learning rate goes after the warm-up: constant, falling to 0 along half a cosine step by step,
+    or, as CoOp trains, epoch by epoch along one that is as long as all epochs and so never ends at 0."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises linearly from 0."""
+    warmup_epochs: int = Field(default=0, ge=0)
+    """Instead of such steps, epochs at the constant learning rate warmup_lr, counted among all."""
+    warmup_lr: float = Field(default=1e-5, ge=0)
+    """Learning rate of the warm-up epochs."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Largest norm of the gradient; none leaves it alone."""
     augment: Literal["none", "standard", "mild", "reference"] = "none"
@@ -66,6 +71,13 @@ class TrainOptions(PluginOptions):
     """Train on this share of the pictures, evenly spread over the split, but on a batch at least."""
     skip_bad: bool = False
     """Leave unreadable pictures out, named and counted, instead of stopping."""
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _one_warmup(cls, epochs: int, others: ValidationInfo) -> int:
+        if epochs and others.data.get("warmup_steps"):
+            raise ValueError("Expected warm-up steps or warm-up epochs but got both.")
+        return epochs
 
 
 class ExplainOptions(PluginOptions):

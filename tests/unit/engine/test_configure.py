@@ -58,6 +58,14 @@ class Prompts(Method):
     needs = ("token_embedding",)
 
 
+class Advised(Method):
+    recommended: ClassVar = {"train.optimizer": "sgd", "train.epochs": 50, "method.temperature": 3.0}
+
+
+class Meddling(Method):
+    recommended: ClassVar = {"dataset.size": 32}
+
+
 class Dataset:
     class Options(PluginOptions):
         size: int = 64
@@ -88,7 +96,19 @@ class Uniform(Attribution):
 @pytest.fixture
 def registry(monkeypatch):
     plugins = ModuleType("fake_plugins")
-    for one in (Model, Family, Pushy, Method, Prompts, Dataset, Folder, Attribution, Uniform):
+    for one in (
+        Model,
+        Family,
+        Pushy,
+        Method,
+        Prompts,
+        Advised,
+        Meddling,
+        Dataset,
+        Folder,
+        Attribution,
+        Uniform,
+    ):
         setattr(plugins, one.__name__, one)
     monkeypatch.setitem(sys.modules, "fake_plugins", plugins)
 
@@ -101,7 +121,9 @@ def registry(monkeypatch):
     families = (Entry("hub", "fake_plugins:Family", "", argument="repository"),)
     plain = entries(tiny_clip="Model", pushy="Pushy")
     register.rationale_models = hookimpl(lambda: (*plain(), *families))
-    register.rationale_methods = entries(ft="Method", lp="Method", prompts="Prompts")
+    register.rationale_methods = entries(
+        ft="Method", lp="Method", prompts="Prompts", advised="Advised", meddling="Meddling"
+    )
     register.rationale_datasets = entries(scenes="Dataset", folder="Folder")
     register.rationale_attributions = entries(gaa="Attribution", uniform="Uniform")
     return Registry.from_modules({"rationale": register})
@@ -132,6 +154,22 @@ def test_later_layers_win(registry):
     assert done.method.options.lr == 1e-4
     assert done.train.epochs == 5
     assert done.passed == {"method.use": "rationale:ft", "method.lr": 1e-4}
+
+
+def test_what_a_method_recommends_yields_to_all_else(registry, monkeypatch):
+    done = configure(draft(method="advised"), registry)
+    assert (done.train.optimizer, done.train.epochs, done.method.options.temperature) == ("sgd", 50, 3.0)
+    assert configure(draft("train.epochs=7", method="advised"), registry).train.epochs == 7
+    assert configure(draft(method="ft"), registry).train.optimizer == "adam"
+    monkeypatch.setattr(Model, "recommended", {"advised": {"train.epochs": 2}})
+    done = configure(draft(method="advised"), registry)
+    assert (done.train.optimizer, done.train.epochs) == ("sgd", 2)
+    assert done.passed == {"method.use": "rationale:advised"}
+
+
+def test_a_method_recommends_for_its_own_training_only(registry):
+    with pytest.raises(PluginError, match=r"dataset\.size: a method recommends"):
+        configure(draft(method="meddling"), registry)
 
 
 def test_a_recommendation_holds_for_its_method_only(registry):

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rationale_cli.contracts import Classifier
+from rationale_cli.toolkit.modes import evaluation
 
 
 class FeatureStep(nn.Module):
@@ -23,8 +24,9 @@ class FeatureStep(nn.Module):
         return self._loss
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        with torch.no_grad():
-            features = self._loss.classifier.features(images)
+        classifier = self._loss.classifier
+        with torch.no_grad(), evaluation(cast(nn.Module, classifier.model)):
+            features = classifier.features(images)
         loss: Tensor = self._loss(features, labels)
         return loss
 

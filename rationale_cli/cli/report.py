@@ -66,6 +66,15 @@ def command(
             rich_help_panel=given.HOW,
         ),
     ] = False,
+    claims: Annotated[
+        bool,
+        typer.Option(
+            "--claims",
+            help="Hold the paper's claims against these runs too: a verdict each, how far its audit carries "
+            "it, and which run is missing for it.",
+            rich_help_panel=given.OUTPUT,
+        ),
+    ] = False,
     runs_dir: given.RunsDir = given.RUNS,
     as_json: given.Json = False,
 ) -> None:
@@ -76,7 +85,11 @@ def command(
       rationale report
 
       rationale report zs ft --baseline zs -o report.html
+
+      rationale report zs lp flcp ft --claims
     """
+    from ..measures.results import to_json
+    from ..reporting.claims_terminal import show_claims
     from ..runs.folder import Run, latest
     from ..stages.report import ReportRequest
     from ..stages.report import run as report
@@ -91,10 +104,14 @@ def command(
         baseline=None if baseline is None else Path(baseline).name,
         specification=specification,
         mismatch="allow" if allow_mismatch else "refuse",
+        claims=claims,
     )
     result = report(request, TerminalProgress())
     if as_json:
         names = [run.name for run in request.runs]
-        print_json({"report": str(result.path), "bytes": result.size, "runs": names})
+        weighed = {"claims": to_json(result.claims)} if claims else {}
+        print_json({"report": str(result.path), "bytes": result.size, "runs": names, **weighed})
         return
+    if result.told is not None:
+        show_claims(result.told, console())
     console().print(f"Report: {result.path}", markup=False)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ..hooks import bare_name
 from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
+from .claims import ClaimsText
 from .findings import Findings, findings
 from .legend import sprite
 from .manifest import Facts, differing
@@ -25,6 +26,7 @@ def page(
     facts: Sequence[Facts],
     made: str,
     recipe: RecipeSection | None = None,
+    claims: ClaimsText | None = None,
 ) -> str:
     """The whole report as HTML. ``made`` says when; what a recipe shows stands before all else."""
     series = {run: place for place, run in enumerate(_runs(parts))}
@@ -44,6 +46,7 @@ def page(
             recipe=recipe,
             views=views(recipe) if recipe else [],
             findings=_all_findings(result, tables),
+            claims=claims,
             panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),

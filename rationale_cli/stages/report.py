@@ -9,8 +9,11 @@ from pathlib import Path
 
 from ..contracts import Progress, Silent
 from ..errors import InputError
+from ..measures.claims import Claim
 from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
+from ..measures.results import ScoreResult
+from ..reporting.claims import ClaimsText, claims_text
 from ..reporting.gallery import Basis, gallery
 from ..reporting.manifest import facts
 from ..reporting.naming import display_names, renamed, renamed_sweep
@@ -19,6 +22,8 @@ from ..reporting.panels import Part
 from ..reporting.recipe_section import RecipeSection
 from ..runs.atomic import write_text
 from ..runs.folder import Run
+from .claims import ClaimsRequest
+from .claims import run as weigh_claims
 from .comparable import Mismatch
 from .score import ScoreRequest, curves, prepare, score
 from .shifts import Group
@@ -40,6 +45,8 @@ class ReportRequest:
     """What cannot be compared gets tables of its own; see ``ScoreRequest``."""
     recipe: RecipeSection | None = None
     """What a recipe shows; it stands before all else."""
+    claims: bool = False
+    """Whether the paper's claims are tested on these runs."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class ReportResult:
     path: Path
     size: int
     """Bytes."""
+    claims: tuple[Claim, ...] = ()
+    """Where they were asked for."""
+    told: ClaimsText | None = None
+    """The claims in words."""
 
 
 def run(request: ReportRequest, progress: Progress | None = None) -> ReportResult:
@@ -78,6 +89,8 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
     result = score(prepared, progress)
     scored = _by_name(request.runs)
     names = display_names(result.tables, [name for name, one in scored.items() if one.manifest.get("label")])
+    claims = weigh_claims(ClaimsRequest(prepared, result, names), progress) if request.claims else ()
+    told = _told(claims, result) if request.claims else None
     result = renamed(result, names)
     sweeps = [renamed_sweep(one, names) for one in curves(prepared, progress)]
     by_name = {shown: scored[name] for name, shown in names.items()}
@@ -90,15 +103,21 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
             parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames))
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        html = page(result, parts, [facts(one, name) for name, one in by_name.items()], made, request.recipe)
+        configured = [facts(one, name) for name, one in by_name.items()]
+        html = page(result, parts, configured, made, request.recipe, told)
         advance(1, "page")
     write_text(path, html)
-    return ReportResult(path, len(html.encode("utf-8")))
+    return ReportResult(path, len(html.encode("utf-8")), claims, told)
 
 
 def _default(runs: Sequence[Run]) -> Path:
     folder = runs[0].path if len(runs) == 1 else runs[0].path.parent
     return folder / FILE
+
+
+def _told(claims: Sequence[Claim], result: ScoreResult) -> ClaimsText:
+    tables = result.tables
+    return claims_text(claims, [one.specification for one in tables], tables[0].threshold)
 
 
 def _by_name(runs: Sequence[Run]) -> dict[str, Run]:

@@ -60,3 +60,20 @@ def test_no_runs_at_all(rationale: Command) -> None:
 def test_a_folder_in_the_place_of_a_file(folder: Path, rationale: Command, tmp_path: Path) -> None:
     done = rationale("report", "zs", "-o", str(tmp_path), cwd=folder, code=2)
     assert "folder" in done.stderr
+
+
+def test_claims(folder: Path, rationale: Command, tmp_path: Path) -> None:
+    page = tmp_path / "claims.html"
+    done = rationale("report", "zs", "ft", "--claims", "-o", str(page), cwd=folder)
+    assert "C2   lowers PT" in done.stdout
+    command = "`rationale finetune --recipe runs/ft/run.yaml --method flcp && rationale explain`"
+    assert command in " ".join(done.stdout.split())
+    assert done.stdout.endswith(f"Report: {page}\n")
+    assert '<section id="claims">' in page.read_text(encoding="utf-8")
+
+
+def test_claims_as_json(folder: Path, rationale: Command, tmp_path: Path) -> None:
+    page = str(tmp_path / "claims.html")
+    told = json.loads(rationale("report", "zs", "--claims", "--json", "-o", page, cwd=folder).stdout)
+    assert [one["verdict"] for one in told["claims"]] == ["not tested"] * len(told["claims"])
+    assert told["claims"][0]["lacking"] == "a fine-tuned run"

@@ -101,5 +101,12 @@ def test_a_recipe_is_run_once(rationale: Command, tmp_path: Path) -> None:
     done = json.loads(rationale("run", "small.yaml", "--dry-run", "--json").stdout)
     assert [one["state"] for one in done] == ["done", "done"]
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("table.parquet")}
-    rationale("run", "small.yaml")
+    # What is shown is no part of the cells: it may be added once they are done.
+    with (tmp_path / "small.yaml").open("a") as recipe:
+        recipe.write("show: [{table: rates, metrics: [accuracy], rows: [method], columns: [dataset]}]\n")
+    again = rationale("run", "small.yaml")
+    assert "scenes" in again.stdout
+    assert "Written: runs/small/rates.csv\nWritten: runs/small/rates.tex\n" in again.stdout
+    assert (tmp_path / "runs" / "small" / "rates.tex").is_file()
+    assert 'id="recipe"' in (tmp_path / "runs" / "small.html").read_text(encoding="utf-8")
     assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("table.parquet")}

@@ -103,13 +103,13 @@ def test_setups_of_the_same_settings_share_a_run(request_of, tmp_path):
 
 
 def test_a_cell_of_an_optional_plugin_waits(request_of):
-    text = SQUARES + "grid: {method: [zs, coop, broken]}\noptional: [coop, broken]\n"
+    text = SQUARES + "grid: {method: [zs, someday, broken]}\noptional: [someday, broken]\n"
     request = request_of(text)
     usual, missing, broken = inspect(request)
     assert (usual.state, missing.state, broken.state) == ("new", "waiting", "waiting")
-    assert missing.reason == "method 'coop' is not installed"
+    assert missing.reason == "method 'someday' is not installed"
     assert "cannot be imported" in broken.reason
-    assert dict(missing.axes) == dict(usual.axes) | {"method": "coop"}
+    assert dict(missing.axes) == dict(usual.axes) | {"method": "someday"}
     result = run(request)
     assert [cell.state for cell in result.cells] == ["done", "waiting", "waiting"]
     assert (len(result.runs), result.failures) == (1, ())
@@ -121,14 +121,14 @@ def test_an_optional_plugin_that_is_there_is_used(request_of):
 
 
 def test_where_all_cells_wait_nothing_is_called_done(request_of):
-    with pytest.raises(InputError, match="all wait: method 'coop' is not installed"):
-        run(request_of(SQUARES + "method: coop\noptional: [coop]\n"))
+    with pytest.raises(InputError, match="all wait: method 'someday' is not installed"):
+        run(request_of(SQUARES + "method: someday\noptional: [someday]\n"))
 
 
 def test_a_plugin_that_is_not_optional_must_be_there(request_of):
-    with pytest.raises(InputError, match="Unknown method 'coop'") as caught:
-        inspect(request_of(SQUARES + "grid: {setup: [a], method: [zs, coop]}\n"))
-    assert caught.value.where == "cell setup=a, method=coop"
+    with pytest.raises(InputError, match="Unknown method 'someday'") as caught:
+        inspect(request_of(SQUARES + "grid: {setup: [a], method: [zs, someday]}\n"))
+    assert caught.value.where == "cell setup=a, method=someday"
 
 
 def test_cells_whose_data_cannot_be_opened_do_not_stop_the_others(request_of):

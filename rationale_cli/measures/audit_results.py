@@ -131,6 +131,10 @@ class PairAudit:
     run: str
     baseline: str
     split: str
+    specification: str
+    """Evidence set of the default."""
+    evidence: str
+    """Digest of predictions and evidence by the default: a report leaves out what does not fit its runs."""
     n: int
     choices: tuple[AuditedChoice, ...]
     default: Specified

@@ -60,6 +60,10 @@ class Question:
     run: str
     baseline: str
     split: str
+    specification: str
+    """Evidence set of the default."""
+    evidence: str
+    """Digest of what it rests on."""
     choices: tuple[Choice, ...]
     cells: Mapping[Combination, Sides]
     """The default among them, and all combinations between default and reference."""
@@ -91,6 +95,8 @@ def audit_pair(question: Question, how: Resampling) -> PairAudit:
         run=question.run,
         baseline=question.baseline,
         split=question.split,
+        specification=question.specification,
+        evidence=question.evidence,
         n=len(question.cells[default].run),
         choices=tuple(
             AuditedChoice(one.name, one.levels, tuple(sorted(one.apart))) for one in question.choices
@@ -237,9 +243,11 @@ def _median(alike: Sequence[_Measured], metric: str) -> Change:
     """The median difference; its interval is that of the medians of the replicates."""
     if not alike:
         return _written(math.nan, UNDEFINED)
-    observed = float(np.median([one.found[metric].difference for one in alike]))
+    differences = np.array([one.found[metric].difference for one in alike])
+    observed = float(np.median(differences))
     drawn = np.median([one.replicates[metric] for one in alike], axis=0)
-    trusted = all(_trusted(one, metric) for one in alike)
+    middle = np.argsort(np.abs(differences - observed))[:2]
+    trusted = all(_trusted(alike[place], metric) for place in middle.tolist())
     return _written(observed, percentile(drawn) if trusted else UNDEFINED)
 
 

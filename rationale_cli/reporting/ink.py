@@ -35,6 +35,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
+    "path.simplify": False,  # it would drop strokes of a path that has hundreds of them
     "font.size": 11.5,
     "axes.titlesize": 12.5,
     "axes.titleweight": "bold",
@@ -81,6 +82,11 @@ def colour(index: int) -> str:
 def dash(index: int) -> str | tuple[int, tuple[float, ...]]:
     """The line style of run ``index``: runs that share a colour differ in it."""
     return _DASHES[(index // SERIES) % len(_DASHES)]
+
+
+def variable(stand_in: str) -> str:
+    """A stand-in colour as CSS has it, for a key beside the drawing."""
+    return f"var(--{_VARIABLES[stand_in]})"
 
 
 def marker(index: int) -> str:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..hooks import bare_name
+from ..measures.audit_results import PairAudit
 from ..measures.results import ScoreResult, ScoreTable
 from . import cells, figures, live, numbers
 from .claims import ClaimsText
@@ -17,7 +18,9 @@ from .findings import Findings, findings
 from .legend import sprite
 from .manifest import Facts, differing
 from .panels import Part, panel
+from .protocol_panels import protocol_section
 from .recipe_section import RecipeSection, methods, views
+from .runs_audit import level
 
 
 def page(
@@ -27,6 +30,7 @@ def page(
     made: str,
     recipe: RecipeSection | None = None,
     claims: ClaimsText | None = None,
+    audits: Sequence[PairAudit] = (),
 ) -> str:
     """The whole report as HTML. ``made`` says when; what a recipe shows stands before all else."""
     series = {run: place for place, run in enumerate(_runs(parts))}
@@ -47,6 +51,7 @@ def page(
             views=views(recipe) if recipe else [],
             findings=_all_findings(result, tables),
             claims=claims,
+            **protocol_section(audits),
             panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),
@@ -122,6 +127,7 @@ def _environment() -> Environment:
         "probability": numbers.probability,
         "bare": bare_name,
         "models": cells.models,
+        "level": lambda name, choice: level(choice, name),
         "measure": lambda value, metric: numbers.number(value, numbers.unit_of(metric)),
         "signed": lambda value, metric="PT": numbers.number(value, numbers.unit_of(metric), signed=True),
         "limits": lambda one, metric="PT", signed=False: numbers.interval(

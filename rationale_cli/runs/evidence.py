@@ -5,6 +5,7 @@ Layout below a run folder::
     evidence/<split>/<name>/spec.yaml       what was measured, and how (``EvidenceSpec``)
                             table.parquet   one row a picture (``EvidenceTable``)
                             heatmaps.npy    n×h×w float16 on the patch grid, in the table's order
+                            rules/<rule>.parquet  the heatmaps held against other masks (``RuleTable``)
     evidence/<split>/witness/table.parquet  predictions on altered pictures (``WitnessTable``)
     evidence/<split>/prediction/            probabilities, see ``runs.predictions``
     evidence/<split>/gallery/index.json     thumbnails and mask outlines of a sample
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from ..errors import InputError
+from .atomic import atomic_path
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's safe loader, in C where it was built with it: class names of ImageNet take a second in Python."""
@@ -164,6 +166,24 @@ class EvidenceTable(_Columns):
 
 
 @dataclass(frozen=True)
+class RuleTable(_Columns):
+    """The same heatmaps against masks by another rule; one row a picture, in the order of the set's table."""
+
+    rma: npt.NDArray[np.float64]
+    """Of the heatmaps as stored, in half precision; NaN unless status is ok."""
+    rma_raw: npt.NDArray[np.float64]
+    area: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+
+    dtypes: ClassVar[dict[str, Any]] = {
+        "rma": np.float64,
+        "rma_raw": np.float64,
+        "area": np.float64,
+        "status": np.int8,
+    }
+
+
+@dataclass(frozen=True)
 class WitnessTable(_Columns):
     """Predictions on altered pictures; −1 where there is no such picture."""
 
@@ -234,6 +254,19 @@ class EvidenceSet:
     def heatmaps(self) -> npt.NDArray[np.float16]:
         """n×h×w, memory-mapped, in the table's order."""
         return np.load(self.path / "heatmaps.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+    def by_rule(self, rule: str) -> RuleTable | None:
+        """What ``write_rule`` left, if anything. Raises ``InputError`` where it is damaged."""
+        path = self._rule(rule)
+        return RuleTable.read(path) if path.is_file() else None
+
+    def write_rule(self, rule: str, table: RuleTable) -> None:
+        """Keep what the heatmaps score against masks by a rule; it goes when the set is made anew."""
+        with atomic_path(self._rule(rule)) as temporary:
+            pq.write_table(table.to_arrow(), temporary)
+
+    def _rule(self, rule: str) -> Path:
+        return self.path / "rules" / f"{rule}.parquet"
 
 
 def _plain(value: Any) -> Any:

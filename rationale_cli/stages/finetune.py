@@ -133,6 +133,7 @@ def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weight
             "label": configuration.label,
             "splits": list(built.dataset.evaluation),
             "classnames": list(built.dataset.task.classnames),
+            "family": built.classifier.family,
             "versions": versions(distributions),
             "hardware": hardware(str(machine.device), machine.num_processes),
             "provenance": {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..contracts import Progress, Silent
 from ..errors import InputError
+from ..measures.audit_results import PairAudit
 from ..measures.claims import Claim
 from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
@@ -22,6 +23,7 @@ from ..reporting.panels import Part
 from ..reporting.recipe_section import RecipeSection
 from ..runs.atomic import write_text
 from ..runs.folder import Run
+from .audit_files import fitting
 from .claims import ClaimsRequest
 from .claims import run as weigh_claims
 from .comparable import Mismatch
@@ -104,7 +106,8 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]
-        html = page(result, parts, configured, made, request.recipe, told)
+        audits = [_shown(one, names) for one in fitting(request.runs, progress)]
+        html = page(result, parts, configured, made, request.recipe, told, audits)
         advance(1, "page")
     write_text(path, html)
     return ReportResult(path, len(html.encode("utf-8")), claims, told)
@@ -118,6 +121,13 @@ def _default(runs: Sequence[Run]) -> Path:
 def _told(claims: Sequence[Claim], result: ScoreResult) -> ClaimsText:
     tables = result.tables
     return claims_text(claims, [one.specification for one in tables], tables[0].threshold)
+
+
+def _shown(audit: PairAudit, names: Mapping[str, str]) -> PairAudit:
+    """An audit with its runs under the names that the page shows."""
+    return replace(
+        audit, run=names.get(audit.run, audit.run), baseline=names.get(audit.baseline, audit.baseline)
+    )
 
 
 def _by_name(runs: Sequence[Run]) -> dict[str, Run]:

@@ -44,7 +44,15 @@ def question(choices=CHOICES, reference=REFERENCE, **changes) -> Question:
         table[combination] = Sides(
             *(planted(levels["layers"], levels["threshold"], side) for side in ("run", "baseline"))
         )
-    fields = {"run": "ft", "baseline": "zs", "split": "test", "choices": tuple(choices), "cells": table}
+    fields = {
+        "run": "ft",
+        "baseline": "zs",
+        "split": "test",
+        "specification": "",
+        "evidence": "",
+        "choices": tuple(choices),
+        "cells": table,
+    }
     named = {"reference": reference, "paper": ("last", "native", "0.5")}
     return Question(**(fields | {"protocols": named, "verdicts": VERDICTS} | changes))
 

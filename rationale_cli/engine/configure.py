@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from ..contracts import Attribution, Method, PluginOptions
+from ..contracts import Attribution, Method, MethodOptions, PluginOptions
 from ..errors import InputError, PluginError
 from ..hooks import bare_name
 from ..recipe import (
@@ -109,13 +109,25 @@ class Configuration:
             "passed": self.passed,
         }
 
+    @property
+    def learns(self) -> bool:
+        """Whether the method takes anything from a training split; zero-shot does not."""
+        method = self.method
+        return isinstance(method.options, MethodOptions) or hasattr(method.plugin, "prepare")
+
+    @property
+    def indifferent(self) -> tuple[str, ...]:
+        """Keys of ``train`` that do not change the result: of a method that does not learn, all but the seed."""
+        every = tuple(key for key in TrainOptions.model_fields if key != "seed")
+        return NOT_DECISIVE if self.learns else every
+
     def digest(self) -> str:
         """Eight hexadecimal digits of what determines the training: model, method, dataset, view, train."""
         resolved = self.to_dict()
         decisive = {key: resolved[key] for key in ("model", "method", "dataset", "train")}
         if self.view != ViewOptions():
             decisive["view"] = resolved["view"]
-        for key in NOT_DECISIVE:
+        for key in self.indifferent:
             del decisive["train"][key]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -127,9 +139,9 @@ class Configuration:
         """
         words = [self.model.bare, self.method.bare, self.dataset.bare]
         usual = TrainOptions()
-        if self.train.split != usual.split:
+        if self.learns and self.train.split != usual.split:
             words.append(self.train.split)
-        if self.train.shots is not None:
+        if self.learns and self.train.shots is not None:
             words.append(f"{self.train.shots}-shots")
         if self.train.seed != usual.seed:
             words.append(f"seed-{self.train.seed}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from torch import nn
 
 from ..contracts import MethodOptions, Progress, Silent
 from ..engine.build import Built, accelerator, build, place
-from ..engine.configure import NOT_DECISIVE, Configuration
+from ..engine.configure import Configuration
 from ..engine.support import TrainingPictures
 from ..engine.train import Places, Trained, TrainingSet, train
 from ..errors import InputError
@@ -83,7 +83,8 @@ def _existing(request: FinetuneRequest) -> Run | None:
     if not (path / "run.yaml").is_file():
         return None
     found = Run.open(path)
-    differing = differences(found.configuration, request.configuration.to_dict())
+    wanted = request.configuration
+    differing = differences(found.configuration, wanted.to_dict(), wanted.indifferent)
     if differing:
         raise InputError(
             f"Expected a run of this configuration but it differs in {'; '.join(differing[:6])}.",
@@ -93,15 +94,20 @@ def _existing(request: FinetuneRequest) -> Run | None:
     return found
 
 
-def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """``section.key is x, not y`` for each setting of the training that differs."""
+def differences(
+    recorded: Mapping[str, Any], wanted: Mapping[str, Any], indifferent: Sequence[str]
+) -> list[str]:
+    """``section.key is x, not y`` for each setting of the training that differs.
+
+    Keys of ``train`` that are ``indifferent`` may.
+    """
     told = []
     for section in ("model", "method", "dataset", "view", "train"):
         old, new = _flat(recorded[section]), _flat(wanted[section])
         told += [
             f"{section}.{key}: there {old.get(key)!r}, here {new.get(key)!r}"
             for key in sorted(old.keys() | new.keys())
-            if key not in NOT_DECISIVE and old.get(key) != new.get(key)
+            if not (section == "train" and key in indifferent) and old.get(key) != new.get(key)
         ]
     return told
 

@@ -31,3 +31,14 @@ def test_zero_shot_on_a_test_split_alone(held_out, tmp_path):
 def test_training_asks_for_its_split(held_out, tmp_path):
     with pytest.raises(InputError, match="train"):
         finetune({**held_out, "method": "lp"}, root=tmp_path)
+
+
+def test_zero_shot_is_one_run_however_others_are_trained(held_out, tmp_path):
+    settings = {**held_out, "method": "zs"}
+    first = finetune(settings, root=tmp_path)
+    assert (
+        finetune({**settings, "train.split": "val", "train.optimizer": "adamw"}, root=tmp_path).path
+        == first.path
+    )
+    # Random weights follow the seed.
+    assert finetune({**settings, "train.seed": 1}, root=tmp_path).path != first.path

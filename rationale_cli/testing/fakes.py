@@ -242,7 +242,7 @@ class FakeSupport:
         half = (len(self._labels) + 1) // 2
         for number in range(passes):
             shown = self._parts[part] + (0.01 * (number + 1) if augment else 0)
-            yield from zip(shown.split(half), self._labels.split(half), strict=True)
+            yield from zip(torch.split(shown, half), torch.split(self._labels, half), strict=True)
 
 
 def fake_classifier(family: Family = "text") -> TextClassifier | LinearClassifier:

@@ -149,4 +149,4 @@ def one_hot(labels: Tensor, classes: int) -> Tensor:
 def _parts(features: Tensor, labels: Tensor, width: int) -> list[tuple[Tensor, Tensor]]:
     """Parts of the pictures, small enough for ``width`` numbers each."""
     size = max(1, _AT_ONCE // width)
-    return list(zip(features.split(size), labels.split(size), strict=True))
+    return list(zip(torch.split(features, size), torch.split(labels, size), strict=True))

@@ -36,10 +36,13 @@ class ClipAdapter:
     recommended: ClassVar[Mapping[str, Any]] = {
         "train.optimizer": "sgd",
         "train.weight_decay": 5e-4,
-        "train.schedule": "cosine",
+        "train.schedule": "cosine-epoch",
+        "train.warmup_epochs": 1,
+        "train.warmup_lr": 1e-5,
         "train.batch_size": 32,
         "train.epochs": 200,
     }
+    """As CoOp's released code trains with 16 pictures a class."""
 
     def __init__(self, options: Options) -> None:
         self.options = options

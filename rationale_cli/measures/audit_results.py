@@ -143,8 +143,10 @@ class PairAudit:
     """Of V, PT and IR; none where the reference makes no choice otherwise."""
     agreements: tuple[Agreement, ...]
     specifications: tuple[Specified, ...]
+    not_varied: tuple[str, ...]
+    """Choices that were left at their default because nobody asked for them."""
     notes: tuple[str, ...]
-    """What was left out, and why."""
+    """Levels that were left out, and why."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ class Question:
     """Named specifications; those outside ``cells`` are passed over."""
     verdicts: Mapping[str, Judged]
     """By measure."""
+    not_varied: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -106,6 +107,7 @@ def audit_pair(question: Question, how: Resampling) -> PairAudit:
         decompositions=tuple(_decompositions(question, measured)),
         agreements=tuple(_agreement(question, measured, metric) for metric in AUDITED),
         specifications=specified,
+        not_varied=question.not_varied,
         notes=question.notes,
     )
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from ..measures.audit_results import PairAudit
 from ..measures.results import Verdict
 from . import ink, multiverse
-from .runs_audit import SHOWN, choices_of, findings
+from .runs_audit import SHOWN, choices_of, findings, remarks
 
 
 class Curve(NamedTuple):
@@ -39,6 +39,7 @@ class ProtocolPanel:
     curves: tuple[Curve, ...]
     about: tuple[tuple[str, str], ...]
     """The varied choices, and what each decides."""
+    remarks: tuple[str, ...]
 
 
 def protocol_section(audits: Sequence[PairAudit]) -> dict[str, Any]:
@@ -61,4 +62,5 @@ def _panel(audit: PairAudit) -> ProtocolPanel:
         tuple(one for one in drawings if one is not None),
         tuple(Curve(metric, verdicts[metric], multiverse.curve(audit, metric)) for metric in SHOWN),
         tuple(choices_of(audit)),
+        tuple(remarks(audit)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from ..measures.audit_results import Agreement, Change, Contribution, Decomposition, Effect, PairAudit
@@ -35,11 +36,20 @@ def _split(audit: PairAudit, one: Decomposition) -> str:
     parts = [
         f"{part.choice} {number(part.shapley.value, signed=True)}" for part in by_size(one.contributions)
     ]
+    told = "protocol" if not audit.not_varied else " and ".join(part.choice for part in one.contributions)
     return (
-        f"{name} = {number(one.reference.difference, signed=True)} by the reference's protocol and "
+        f"{name} = {number(one.reference.difference, signed=True)} by the reference's {told} and "
         f"{number(one.default.difference, signed=True)} by one estimator for both: "
         f"{with_limits(one.protocol)} is protocol, of it {', '.join(parts)}."
     )
+
+
+def remarks(audit: PairAudit) -> list[str]:
+    """What was left out."""
+    left = [f"Not varied: {', '.join(audit.not_varied)}."] if audit.not_varied else []
+    if len(audit.specifications) < math.prod(len(choice.levels) for choice in audit.choices):
+        left.append("Target and view are not combined with each other; --full does so, with one more pass.")
+    return [*left, *audit.notes]
 
 
 def agreement(one: Agreement) -> str:
@@ -63,10 +73,10 @@ def by_size(contributions: Sequence[Contribution]) -> list[Contribution]:
     )
 
 
-def with_limits(one: Change | Effect) -> str:
+def with_limits(one: Change | Effect, between: str = " ") -> str:
     """A difference in points with its interval, as far as it has one."""
     value = one.value if isinstance(one, Change) else one.difference
-    return " ".join(
+    return between.join(
         part for part in (number(value, signed=True), interval(one.low, one.high, signed=True)) if part
     )
 

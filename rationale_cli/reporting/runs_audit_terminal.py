@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from ..measures.audit_results import Decomposition, Effect, PairAudit, RunsAudit
 from .numbers import number
-from .runs_audit import SHOWN, by_size, choices_of, findings, level, with_limits
+from .runs_audit import SHOWN, by_size, choices_of, findings, level, remarks, with_limits
 from .terminal import print_lines, roomy
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+WIDE = 100
+"""Columns of text from which on an interval stands beside its number."""
 
 LEGEND = (
     "PT, IR, V in %, differences in points, run minus baseline on the same pictures, with 95 % intervals. "
@@ -35,57 +38,59 @@ def show(result: RunsAudit, console: Console) -> None:
             f"{len(audit.specifications)} specifications"
         )
         console.print(_text(f"\n{title}", "bold"))
-        console.print(effects_table(audit), soft_wrap=False)
+        write = _Writer(wide=console.width >= WIDE)
+        console.print(write.effects(audit), soft_wrap=False)
         if audit.decompositions:
-            console.print(parts_table(audit), soft_wrap=False)
+            console.print(write.parts(audit), soft_wrap=False)
         print_lines(console, findings(audit), "")
-        print_lines(console, audit.notes, "dim")
+        print_lines(console, remarks(audit), "dim")
     console.print()
     told = dict(pair for audit in result.audits for pair in choices_of(audit))
     print_lines(console, [f"{name}: {about}." for name, about in told.items() if about], "dim")
     print_lines(console, LEGEND, "dim")
 
 
-def effects_table(audit: PairAudit) -> Table:
-    """The default, and each choice made otherwise."""
-    grid = _grid(("one choice at a time", *SHOWN))
-    grid.add_row(_text("default", "bold"), *(_effect(audit.default.metrics[metric]) for metric in SHOWN))
-    for one in audit.effects:
-        grid.add_row(
-            _text(level(one.choice, one.level)),
-            *(_effect(one.metrics[metric], turns=metric in one.turns) for metric in SHOWN),
-        )
-    return grid
+class _Writer:
+    """Writes the tables of one audit, intervals beside their numbers or below them."""
 
+    def __init__(self, *, wide: bool) -> None:
+        self.between = " " if wide else "\n"
 
-def parts_table(audit: PairAudit) -> Table:
-    """From the default to the reference, choice by choice, the largest part of PT's first."""
-    grid = _grid(("from default to reference", *SHOWN))
-    by_metric = {one.metric: one for one in audit.decompositions}
-    columns = [by_metric[metric] for metric in SHOWN]
-    grid.add_row(
-        _text("by one estimator", "bold"), *(_text(with_limits(one.default), "bold") for one in columns)
-    )
-    for part in by_size(columns[0].contributions):
-        name = f"+ {part.choice}: {part.default} → {part.reference}"
-        grid.add_row(_text(name), *(_part(one, part.choice) for one in columns))
-    grid.add_row(
-        _text("by the reference", "bold"), *(_text(with_limits(one.reference), "bold") for one in columns)
-    )
-    return grid
+    def effects(self, audit: PairAudit) -> Table:
+        """The default, and each choice made otherwise."""
+        grid = _grid(("one choice at a time", *SHOWN))
+        usual = (self._effect(audit.default.metrics[metric]) for metric in SHOWN)
+        grid.add_row(_text("default", "bold"), *usual)
+        for one in audit.effects:
+            cells = (self._effect(one.metrics[metric], turns=metric in one.turns) for metric in SHOWN)
+            grid.add_row(_text(level(one.choice, one.level)), *cells)
+        return grid
 
+    def parts(self, audit: PairAudit) -> Table:
+        """From the default to the reference, choice by choice, the largest part of PT's first."""
+        grid = _grid(("from default to reference", *SHOWN))
+        by_metric = {one.metric: one for one in audit.decompositions}
+        columns = [by_metric[metric] for metric in SHOWN]
+        grid.add_row(_text("by one estimator", "bold"), *(self._end(one.default) for one in columns))
+        for part in by_size(columns[0].contributions):
+            name = f"+ {part.choice}: {part.default} → {part.reference}"
+            grid.add_row(_text(name), *(self._part(one, part.choice) for one in columns))
+        grid.add_row(_text("by the reference", "bold"), *(self._end(one.reference) for one in columns))
+        return grid
 
-def _part(one: Decomposition, choice: str) -> Text:
-    part = next(each for each in one.contributions if each.choice == choice)
-    ends = " … ".join(number(each.value, signed=True) for each in (part.first, part.last))
-    return _two(with_limits(part.shapley), ends)
+    def _part(self, one: Decomposition, choice: str) -> Text:
+        part = next(each for each in one.contributions if each.choice == choice)
+        ends = " … ".join(number(each.value, signed=True) for each in (part.first, part.last))
+        return _two(with_limits(part.shapley, self.between), ends)
 
+    def _effect(self, one: Effect, *, turns: bool = False) -> Text:
+        text = _two(with_limits(one, self.between), f"{number(one.value)} − {number(one.baseline)}")
+        if turns:
+            text.append(f"{self.between}turns", style="yellow")
+        return text
 
-def _effect(one: Effect, *, turns: bool = False) -> Text:
-    text = _two(with_limits(one), f"{number(one.value)} − {number(one.baseline)}")
-    if turns:
-        text.append("  turns", style="yellow")
-    return text
+    def _end(self, one: Effect) -> Text:
+        return _text(with_limits(one, self.between), "bold")
 
 
 def _two(first: str, second: str) -> Text:

@@ -97,9 +97,7 @@ def setting(run: Side, baseline: Side, dataset: Chosen, registry: Registry, vary
         for name in PROTOCOLS
         if name != DEFAULT
     }
-    left = [name for name in NAMES if name not in vary]
-    notes = [f"Not varied: {', '.join(left)}."] if left else []
-    return Setting(varied, protocols, fixed, view, rules, own_rule, (*notes, *about_view))
+    return Setting(varied, protocols, fixed, view, rules, own_rule, tuple(about_view))
 
 
 def without_level(given: Setting, name: str, level: str, note: str) -> Setting:

@@ -99,11 +99,12 @@ def conclude(request: RunsAuditRequest, pairs: Sequence[Pair], progress: Progres
     """Recompute every measure by every specification, and write the results. One process does it."""
     verdicts = _verdicts(pairs)
     how = Resampling(request.replicates)
+    left = tuple(name for name in NAMES if name not in request.vary)
     audits = []
     with progress.task("auditing", len(pairs)) as advance:
         for pair, judged in zip(pairs, verdicts, strict=True):
             question = _question(pair, judged, full=request.full, progress=progress)
-            audits.append(audit_pair(question, how))
+            audits.append(audit_pair(replace(question, not_varied=left), how))
             advance(1, f"{len(question.cells)} specifications")
     settings = {
         "version": __version__,

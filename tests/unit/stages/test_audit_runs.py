@@ -16,10 +16,11 @@ from scipy.io import savemat
 from rationale_cli.contracts import Silent
 from rationale_cli.errors import InputError
 from rationale_cli.measures.audit_results import PairAudit
+from rationale_cli.measures.multiverse import Choice
 from rationale_cli.registry import Registry
 from rationale_cli.runs.folder import Run
 from rationale_cli.stages import audit_runs
-from rationale_cli.stages.audit_choices import BOX, NAMES
+from rationale_cli.stages.audit_choices import BOX, NAMES, Setting, without_level
 from rationale_cli.stages.audit_files import FILE, fitting, read_audit
 from rationale_cli.stages.audit_runs import RunsAuditRequest
 from rationale_cli.stages.library import explain, finetune
@@ -135,10 +136,35 @@ def test_fewer_choices_need_no_further_pass(runs: tuple[Run, Run], registry: Reg
     request = RunsAuditRequest((other,), registry, baseline=runs[1], vary=CHEAP, replicates=200)
     (audit,) = audit_runs.run(request, watched).audits
     assert [one.name for one in audit.choices] == list(CHEAP)
-    assert audit.notes == ("Not varied: target, no-evidence, view.",)
+    assert audit.not_varied == ("target", "no-evidence", "view")
     assert len(audit.specifications) == 3 * 3 * 2 * 2 * 3
     assert other.splits() == ["test"]
     assert audit.n == N
+
+
+def test_runs_of_one_family_have_no_layers_apart(
+    first: tuple[PairAudit, Watched], runs: tuple[Run, Run], registry: Registry, root: Path
+) -> None:
+    other = Run.open(root / "lp-1")
+    request = RunsAuditRequest((other,), registry, baseline=runs[0], vary=CHEAP, replicates=200)
+    (audit,) = audit_runs.run(request).audits
+    assert audit.choices[0].levels == ("last", "all")
+    assert all(one.shared for one in audit.specifications)
+    reference = next(one for one in audit.specifications if "reference" in one.names)
+    assert reference.levels[:2] == ("all", "native")
+
+
+def test_a_level_without_effect_goes_and_protocols_with_it() -> None:
+    choices = (Choice("mask", ("exact", "reference", "box")), Choice("map", ("normalised", "raw")))
+    given = Setting(choices, {"reference": ("reference", "raw")}, {}, {}, {}, "exact", ())
+    less = without_level(given, "mask", "reference", "the same")
+    assert less.choices[0].levels == ("exact", "box")
+    assert less.protocols == {"reference": ("exact", "raw")}
+    gone = without_level(less, "mask", "box", "the same too")
+    assert [one.name for one in gone.choices] == ["map"]
+    assert gone.protocols == {"reference": ("raw",)}
+    assert gone.levels(("raw",)) == {"mask": "exact", "map": "raw"}
+    assert gone.notes == ("the same", "the same too")
 
 
 def test_an_audit_of_other_evidence_is_left_out(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .options import PluginOptions
 from .sample import Sample, Task
@@ -14,6 +14,16 @@ MaskRules = Mapping[str, Mapping[str, Any]]
 They change nothing but masks. The first is the default; which of them is a named protocol's is told by the
 plugin's ``protocols``.
 """
+
+
+class Nominal(NamedTuple):
+    """What a dataset holds as it was published."""
+
+    splits: Mapping[str, int]
+    """Split → pictures."""
+    evaluation: tuple[str, ...]
+    """The held-out splits."""
+    classes: int
 
 
 class Split(Protocol):
@@ -38,8 +48,10 @@ class Split(Protocol):
 class Dataset(Protocol):
     """Annotated pictures in named splits. Constructed as ``cls(options)``.
 
-    Optional: a class attribute ``mask_rules`` (``MaskRules``), between which ``rationale audit runs`` tells
-    what a choice of masks does to PT and IR.
+    Optional: ``task_of(split) -> Task`` where a split is judged by other classes than ``task``;
+    a class attribute ``mask_rules`` (``MaskRules``), between which ``rationale audit runs`` tells
+    what a choice of masks does to PT and IR; and a class method ``nominal(options) -> Nominal | None``, from
+    which a dry run counts where the data are not there.
     """
 
     @property

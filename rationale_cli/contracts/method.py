@@ -84,15 +84,20 @@ class Method(Protocol):
     Optional: a class attribute ``recommended``, dotted keys of ``train`` and of its own section → values
     with which it is trained where nobody says otherwise; what a model recommends for it comes before them.
 
-    Also optional, both called in evaluation mode, in full precision and without gradients:
+    Also optional, called in evaluation mode, in full precision and without gradients:
 
     - ``prepare(fitted, support) -> None`` before training (the same in every process, and again where
       training is resumed: what it does follows from the pictures and torch's seed);
     - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving; what it
       returns (chosen values, say) is kept in the run's manifest.
 
-    Explaining calls neither: all that a classifier needs is in its ``delta``. Only a method whose attribute
-    ``validates`` is true may ask for the part "validation": pictures are held out for its sake.
+    - ``retarget(fitted, task) -> Classifier`` when explaining: the tuned classifier for other classes, where
+      class vectors come from their names. It shares the model and all that was tuned. Without it other
+      classes than those of the tuning cannot be predicted.
+
+    Explaining calls neither of the first two: all that a classifier needs is in its ``delta``. Only a
+    method whose attribute ``validates`` is true may ask for the part "validation": pictures are held out for
+    its sake.
     """
 
     needs: ClassVar[tuple[str, ...]]

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..contracts import Dataset, Sample, Split, Task
-from ..errors import InputError, did_you_mean
 from ..hooks import bare_name
 from ..recipe import Corruption, ViewOptions, corruptions
 from .batches import Pictures
@@ -56,11 +55,17 @@ class Condition:
             "view": self.view.model_dump(mode="json"),
         }
 
+    def task(self, own: Task) -> Task:
+        """The classes to tell apart: the run's own where they hold all of the split's, else the split's."""
+        task_of = getattr(self.dataset, "task_of", None)
+        task: Task = self.dataset.task if task_of is None else task_of(self.split)
+        return own if set(task.classnames) <= set(own.classnames) else task
+
     def pictures(self, built: Built) -> Pictures:
-        """The pictures as the run's model sees them. Raises ``InputError`` for classes that it lacks."""
-        split = self.dataset.split(self.split)
-        if self.further:
-            split = Relabelled(split, _labels(self.dataset.task, built.dataset.task, self.name))
+        """The pictures as the run's model sees them, labelled by ``task``."""
+        split: Split = self.dataset.split(self.split)
+        if self.further and self.task(built.dataset.task) is built.dataset.task:
+            split = Relabelled(split, _labels(self.dataset.task, built.dataset.task))
         preprocessing = prepared(built.model.preprocessing, self.view, further=self.further)
         return Pictures(split, preprocessing, evidence=True, corruption=self.corruption)
 
@@ -154,14 +159,7 @@ def _altered(configuration: Configuration, tuned: Mapping[str, Any]) -> bool:
     return bool(configuration.view.model_dump(mode="json") != tuned["view"])
 
 
-def _labels(further: Task, own: Task, name: str) -> tuple[int, ...]:
-    """Classes are the same where their names are. Raises ``InputError`` for one that the run lacks."""
+def _labels(further: Task, own: Task) -> tuple[int, ...]:
+    """Classes are the same where their names are."""
     places = {classname: place for place, classname in enumerate(own.classnames)}
-    for classname in further.classnames:
-        if classname not in places:
-            raise InputError(
-                f"Expected classes that the run knows but {bare_name(name)!r} has {classname!r}. "
-                f"{did_you_mean(classname, places)}",
-                next_step="choose a dataset with the classes that the run was tuned on",
-            )
     return tuple(places[classname] for classname in further.classnames)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
@@ -38,6 +38,10 @@ from ..recipe import (
 from ..recipe.protocols import DEFAULT, protocol
 from ..registry import Registered, Registry
 from ..toolkit.layers import parse
+from .base_to_new import BaseToNew
+
+Classes = Literal["all", "base-to-new"]
+"""See ``engine.base_to_new``."""
 
 DATA = "RATIONALE_DATA"
 """Environment variable: a folder with one folder for each dataset, called as its plugin is."""
@@ -58,6 +62,8 @@ class Chosen:
     """Qualified: ``distribution:name``."""
     plugin: type
     options: PluginOptions
+    classes: Classes = "all"
+    """Of a dataset: all classes together, or tuned on one half and judged on both."""
 
     @property
     def bare(self) -> str:
@@ -66,11 +72,14 @@ class Chosen:
 
     def build(self) -> Any:
         """The plugin's object; for a model this is where weights are read."""
-        return self.plugin(self.options)
+        built = self.plugin(self.options)
+        return built if self.classes == "all" else BaseToNew(built)
 
     def to_dict(self) -> dict[str, Any]:
         """``{"use": name, "options": {…}}`` as plain data."""
-        return {"use": self.name, "options": self.options.model_dump(mode="json")}
+        options = self.options.model_dump(mode="json")
+        divided = {} if self.classes == "all" else {"classes": self.classes}
+        return {"use": self.name, "options": {**options, **divided}}
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ class Configuration:
 
     @property
     def indifferent(self) -> tuple[str, ...]:
-        """Keys of ``train`` that do not change the result: of a method that does not learn, all but the seed."""
+        """Keys of ``train`` that do not change the result; where nothing is learned, all but the seed."""
         every = tuple(key for key in TrainOptions.model_fields if key != "seed")
         return NOT_DECISIVE if self.learns else every
 
@@ -154,7 +163,8 @@ class Configuration:
         if section not in PLUGINS:
             return getattr(self, section).model_dump(mode="json")[key]
         chosen: Chosen = getattr(self, section)
-        return chosen.name if key == "use" else chosen.options.model_dump(mode="json")[key]
+        plain = chosen.to_dict()
+        return plain["use"] if key == "use" else plain["options"].get(key, chosen.classes)
 
 
 def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Configuration:
@@ -358,8 +368,27 @@ def _protocol(
 def _chosen(noun: str, name: str, plugin: type, draft: Draft, problems: list[str]) -> Chosen:
     schema: type[PluginOptions] = cast(Any, plugin).Options
     owner = f"{_kind(noun)} {bare_name(name)!r}"
+    classes: Classes = "all"
+    if _kind(noun) == "dataset" and "classes" not in schema.model_fields:
+        classes, draft = _classes(noun, draft, problems)
     options = _options(schema, noun, owner, draft, problems)
-    return Chosen(_kind(noun), name, plugin, options if options is not None else schema.model_construct())
+    return Chosen(
+        _kind(noun), name, plugin, options if options is not None else schema.model_construct(), classes
+    )
+
+
+def _classes(noun: str, draft: Draft, problems: list[str]) -> tuple[Classes, Draft]:
+    """The option that every dataset has, and the draft without it."""
+    key = f"{noun}.classes"
+    given = draft.given.get(key)
+    if given is None:
+        return "all", draft
+    others = Draft({one: value for one, value in draft.given.items() if one != key})
+    for known in get_args(Classes):
+        if given.value == known:
+            return known, others
+    problems.append(f"{key}: Expected all or base-to-new but got {given.value!r}. (from {given.origin})")
+    return "all", others
 
 
 def _options(

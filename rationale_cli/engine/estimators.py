@@ -71,7 +71,7 @@ class Wanted:
                 target=options.target,
                 dataset=condition.name,
                 fingerprint=condition.dataset.fingerprint,
-                classnames=built.dataset.task.classnames,
+                classnames=condition.task(built.dataset.task).classnames,
                 preprocessing=asdict(preprocessing),
                 grid=built.model.patch_grid(preprocessing.size, preprocessing.size),
                 image_size=preprocessing.size,

@@ -11,7 +11,7 @@ from typing import Any
 
 from accelerate import Accelerator
 
-from ..contracts import Progress, Silent
+from ..contracts import Classifier, Progress, Silent
 from ..engine.batches import Batch, Pictures, chunks, limited, loader
 from ..engine.build import Built, accelerator, autocast, build, place, restore_checkpoint
 from ..engine.conditions import Condition, conditions, further_conditions
@@ -19,6 +19,7 @@ from ..engine.estimators import Wanted, plan
 from ..engine.gallery import choose, write_gallery
 from ..engine.infer import Pass, infer
 from ..engine.request import ExplainRequest
+from ..engine.retarget import UnknownClassesError, classifier_for
 from ..errors import InputError
 from ..recipe import ExplainOptions
 from ..runs.evidence import EvidenceSet, EvidenceSpec
@@ -71,7 +72,12 @@ def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainRes
     written, kept, skipped = {}, {}, {}
     for condition in shown:
         label = condition.label
-        written[label], kept[label], skipped[label] = _explain(work, condition, progress)
+        try:
+            written[label], kept[label], skipped[label] = _explain(work, condition, progress)
+        except UnknownClassesError as error:
+            if request.options.splits or not request.own:
+                raise
+            progress.warn(f"{label} is left out: {error.what}")
     return ExplainResult(request.run, written, kept, skipped)
 
 
@@ -97,6 +103,8 @@ def _explain(
     work: _Work, condition: Condition, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     folder = work.run.path / "evidence" / condition.label
+    classifier = classifier_for(work.built, condition.task(work.built.dataset.task))
+    place(classifier, work.machine.device)
     pictures = condition.pictures(work.built)
     options = work.options
     indices = limited(len(pictures), options.limit, options.share, options.batch_size)
@@ -111,7 +119,9 @@ def _explain(
     if todo or needs_witness or needs_prediction:
         logits = needs_prediction and _keeps_logits(work, len(indices))
         sets = [specs[name] for name in todo]
-        job = _Job(folder, pictures, tuple(indices), sets, needs_witness, needs_prediction, logits)
+        job = _Job(
+            folder, classifier, pictures, tuple(indices), sets, needs_witness, needs_prediction, logits
+        )
         skipped = _pass(work, job, progress)
     work.machine.wait_for_everyone()
     return tuple(todo), tuple(kept), skipped
@@ -122,6 +132,7 @@ class _Job:
     """One pass over one split."""
 
     folder: Path
+    classifier: Classifier
     pictures: Pictures
     indices: tuple[int, ...]
     todo: Sequence[EvidenceSpec]
@@ -143,7 +154,7 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
     machine, options = work.machine, work.options
     estimators = [one.estimator(names) for one in work.wanted if set(one.names()) & set(names)]
     inference = Pass(
-        work.built.classifier,
+        job.classifier,
         estimators,
         job.pictures.preprocessing,
         options.target,

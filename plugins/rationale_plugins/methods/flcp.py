@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, cast
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from pydantic import ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
@@ -21,7 +22,8 @@ class Flcp:
     """Images and class texts aligned contrastively as in pre-training; evaluated as zero-shot.
 
     Protocol §4, FLCP; Goyal et al. 2023, "Finetune like you pretrain" (FLYP). The loss is the symmetric
-    InfoNCE over the batch with identity targets: pictures of one class in a batch count as negatives.
+    InfoNCE over the batch. Defaults are those of the paper that this tool follows; FLYP's released code
+    trains with AdamW, weight decay 0.1, every template and the learned temperature.
     """
 
     class Options(MethodOptions):
@@ -35,8 +37,23 @@ class Flcp:
         objective: Literal["itc", "itc+itm"] = "itc"
         """The contrastive loss alone, as in the paper, or with the image–text-matching loss of ALBEF's and
         BLIP's pre-training (hard negatives of other classes from the process's own batch)."""
+        templates: Literal["first", "all"] = "first"
+        """What a picture is aligned with: its class in the dataset's first template, or, as in FLYP's released
+        code, in one of all templates, drawn anew for each picture and step."""
+        targets: Literal["identity", "soft"] = "identity"
+        """Whether other pictures and texts of a picture's own class in the batch are negatives, as published, or
+        share the target."""
         gather: bool = True
         """Take negatives from all processes: the loss is that of one process at the same global batch."""
+
+        @field_validator("templates")
+        @classmethod
+        def _one_text_a_class(cls, templates: str, others: ValidationInfo) -> str:
+            if templates == "all" and others.data.get("objective") == "itc+itm":
+                raise ValueError(
+                    "Expected one text a class for the matching loss (objective itc+itm) but got all templates."
+                )
+            return templates
 
     needs: ClassVar[tuple[str, ...]] = ()
 
@@ -69,41 +86,57 @@ class Flcp:
         vectors = class_embeddings(step.classifier.model, step.task)
         step.classifier.class_vectors.copy_(vectors)
 
+    def retarget(self, fitted: Fitted, task: Task) -> TextClassifier:
+        """Other names are encoded by the tuned text tower."""
+        model = fitted.classifier.model
+        return TextClassifier(model, class_embeddings(model, task))
+
 
 class _Step(nn.Module):
-    """Symmetric InfoNCE of a batch of pictures and their classes' first prompts."""
+    """Symmetric InfoNCE of a batch of pictures and prompts of their classes."""
 
     def __init__(self, classifier: TextClassifier, task: Task, options: Flcp.Options) -> None:
         super().__init__()
         self.classifier = classifier
         self.task = task
         self.options = options
-        self._tokens = prompt_tokens(classifier.model, task)
+        self._templates = len(task.templates) if options.templates == "all" else 1
+        self._tokens = prompt_tokens(classifier.model, task, self._templates)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         model = self.classifier.model
-        # Each class that occurs is encoded once, however often it occurs in the batch.
-        present, position = torch.unique(labels, return_inverse=True)
+        # Each text that occurs is encoded once, however often it occurs in the batch.
+        present, position = torch.unique(self._texts_of(labels), return_inverse=True)
         tokens = {name: rows.to(labels.device)[present] for name, rows in self._tokens.items()}
         texts = F.normalize(model.embed_texts(tokens), dim=-1)
         if self.options.objective == "itc":
             pictures = F.normalize(model.embed_images(images), dim=-1)
-            return self._contrastive(pictures, texts[position])
+            return self._contrastive(pictures, texts[position], labels)
         matching = cast(Matching, model)
         seen = matching.image_tokens(images)
         pictures = F.normalize(matching.pool_images(seen), dim=-1)
         similarity = (pictures @ texts.T).detach() * self._scale().detach()
         match = matching_loss(matching, seen, tokens, similarity, position)
-        return self._contrastive(pictures, texts[position]) + match
+        return self._contrastive(pictures, texts[position], labels) + match
 
-    def _contrastive(self, pictures: Tensor, texts: Tensor) -> Tensor:
-        """Unit rows B×D of pictures and of their texts → scalar."""
+    def _texts_of(self, labels: Tensor) -> Tensor:
+        """Labels B → a row of the tokens for each: its class in a template drawn at random."""
+        if self._templates == 1:
+            return labels
+        # Drawn on the CPU, so that every device draws the same.
+        return labels * self._templates + torch.randint(self._templates, labels.shape).to(labels.device)
+
+    def _contrastive(self, pictures: Tensor, texts: Tensor, labels: Tensor) -> Tensor:
+        """Unit rows B×D of pictures and of their texts, labels B → scalar."""
         if self.options.gather and dist.is_initialized():
             # Every process computes the whole loss; averaged gradients are then those of one process.
-            pictures, texts = _gathered(pictures), _gathered(texts)
+            pictures, texts, labels = _gathered(pictures), _gathered(texts), _gathered(labels)
         similarity = self._scale() * (pictures @ texts.T)
-        pairs = torch.arange(len(pictures), device=pictures.device)
-        return (F.cross_entropy(similarity, pairs) + F.cross_entropy(similarity.T, pairs)) / 2
+        targets = torch.arange(len(pictures), device=pictures.device)
+        if self.options.targets == "soft":
+            same = (labels[:, None] == labels).to(similarity.dtype)
+            targets = same / same.sum(dim=1, keepdim=True)
+        return (F.cross_entropy(similarity, targets) + F.cross_entropy(similarity.T, targets)) / 2
 
     def _scale(self) -> Tensor:
         if self.options.temperature == "learned":

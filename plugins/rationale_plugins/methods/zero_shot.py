@@ -26,3 +26,8 @@ class ZeroShot:
         """Encode the class prompts once."""
         train_only(model, ())
         return Fitted(TextClassifier(model, class_embeddings(model, task)), None)
+
+    def retarget(self, fitted: Fitted, task: Task) -> TextClassifier:
+        """Other names are encoded in the same way."""
+        model = fitted.classifier.model
+        return TextClassifier(model, class_embeddings(model, task))

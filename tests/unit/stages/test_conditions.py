@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rationale_cli.errors import InputError
 from rationale_cli.runs.folder import Run
@@ -74,14 +75,16 @@ def test_a_further_dataset_of_the_same_classes(run: Run) -> None:
     assert {"test", "scenes@test"} <= tables
 
 
-def test_a_further_dataset_of_other_classes_is_refused(run: Run, tmp_path: Path) -> None:
-    from PIL import Image
-
+def test_other_classes_of_a_further_dataset_are_predicted_by_their_names(run: Run, tmp_path: Path) -> None:
     for kind in ("ant", "bee"):
         (tmp_path / "test" / kind).mkdir(parents=True)
         Image.new("RGB", (64, 64)).save(tmp_path / "test" / kind / "a.png")
-    with pytest.raises(InputError, match="classes that the run knows but 'folder' has 'ant'"):
-        explain(run, QUICK | {"shift": {"use": "folder", "root": str(tmp_path)}})
+    further = QUICK | {"shift": {"use": "folder", "root": str(tmp_path)}}
+    explain(run, further)
+    assert run.evidence("folder@test")["gaa-last-dot"].spec.classnames == ("ant", "bee")
+    linear = {"model": "tiny-clip", "method": "lp", "train.epochs": 0, **SCENES}
+    with pytest.raises(InputError, match="classes that the run knows but got 'ant'"):
+        explain(finetune(linear, root=run.path.parent), further)
 
 
 def test_an_unknown_protocol_is_told(run: Run) -> None:

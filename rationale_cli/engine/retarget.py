@@ -1,0 +1,44 @@
+"""A run's classifier for the classes of a split, which may be others than it was tuned on."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import nn
+
+from ..contracts import Classifier, Task
+from ..errors import InputError, did_you_mean
+from .build import Built
+
+
+class UnknownClassesError(InputError):
+    """Pictures of classes that a run cannot predict."""
+
+
+def classifier_for(built: Built, task: Task) -> Classifier:
+    """The run's own classifier, or what its method makes of other classes' names.
+
+    The checkpoint is restored and the model in its place already. Raises ``UnknownClassesError`` where the
+    method knows no other classes than those it was tuned on.
+    """
+    if task.classnames == built.dataset.task.classnames:
+        return built.classifier
+    retarget = getattr(built.method, "retarget", None)
+    if retarget is None:
+        raise _refusal(built, task)
+    cast(nn.Module, built.classifier).eval()
+    with torch.no_grad():
+        found: Classifier = retarget(built.fitted, task)
+    return found
+
+
+def _refusal(built: Built, task: Task) -> UnknownClassesError:
+    own = built.dataset.task.classnames
+    new = next(name for name in task.classnames if name not in own)
+    return UnknownClassesError(
+        f"Expected classes that the run knows but got {new!r}, and {built.configuration.method.bare!r} makes "
+        f"no class vectors from names. {did_you_mean(new, own)}",
+        next_step="choose pictures of the classes that the run was tuned on, or a method that classifies by "
+        "names (zs, flcp, coop)",
+    )

@@ -82,7 +82,7 @@ def test_explained_scalars_contain_the_cache():
 def test_the_search_is_the_best_of_its_grid_and_the_first_of_equals(monkeypatch):
     monkeypatch.setattr(_cache, "_BETAS", 20)
     monkeypatch.setattr(_cache, "_ALPHAS", 10)
-    classifier = cache(random(9, seed=1), [0, 1, 2] * 3, alpha=1.0, beta=1.0)
+    classifier = cache(random(9, seed=1), [2, 0, 1, 0, 0, 2, 0, 2, 0], alpha=1.0, beta=1.0)
     features, labels = random(40, seed=2), torch.arange(40) % 3
     found = search(classifier, features, labels, largest_alpha=20.0, largest_beta=7.0)
     best = (0.0, 0.0, 0.0)

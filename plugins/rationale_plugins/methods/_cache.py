@@ -96,7 +96,7 @@ class CacheClassifier(TextClassifier):
 
     def _of_classes(self, values: Tensor) -> Tensor:
         """B×N → B×C, the sum over each class's keys: values·V."""
-        return values @ one_hot(self.cache_labels, len(self.class_vectors)).to(values)
+        return values @ F.one_hot(self.cache_labels, len(self.class_vectors)).to(values)
 
 
 class Found(NamedTuple):
@@ -126,14 +126,15 @@ def search(
     right = torch.zeros(_BETAS, _ALPHAS, dtype=torch.long, device=features.device)
     weights = torch.tensor(alphas, device=features.device).view(-1, 1, 1)
     classes = len(classifier.class_vectors)
-    values = one_hot(classifier.cache_labels, classes)
+    keys_of = _keys_of(classifier.cache_labels, classes)
     with torch.no_grad():
-        for part, truth in _parts(features, labels, max(len(values), _ALPHAS * classes)):
+        for part, truth in _parts(features, labels, classes * max(keys_of.shape[1], _ALPHAS)):
             unit = F.normalize(part, dim=-1)
             zero_shot = classifier.model.logit_scale * (unit @ classifier.class_vectors.T)
-            distance = 1 - unit @ classifier.keys.T
+            # A key that is not there is infinitely far.
+            distance = F.pad(1 - unit @ classifier.keys.T, (0, 1), value=torch.inf)[:, keys_of]
             for row, beta in enumerate(betas):
-                cache = torch.exp(-beta * distance) @ values
+                cache = torch.exp(-beta * distance).sum(dim=-1)
                 right[row] += ((zero_shot + weights * cache).argmax(dim=-1) == truth).sum(dim=-1)
     # The first of the largest, which argmax does not promise.
     best = int((right == right.max()).flatten().nonzero()[0])
@@ -141,9 +142,18 @@ def search(
     return Found(alphas[column], betas[row], int(right[row, column]) / len(labels))
 
 
-def one_hot(labels: Tensor, classes: int) -> Tensor:
-    """N → N×C, float32."""
-    return F.one_hot(labels, classes).float()
+def _keys_of(labels: Tensor, classes: int) -> Tensor:
+    """labels N → C×M, each class's keys; N where a class has fewer than M.
+
+    Sums over them cost far less than a product with the one-hot labels, and their order is fixed.
+    """
+    order = labels.argsort(stable=True)
+    ordered = labels[order]
+    counts = labels.bincount(minlength=classes)
+    place = torch.arange(len(labels), device=labels.device) - (counts.cumsum(0) - counts)[ordered]
+    keys = torch.full((classes, int(counts.max())), len(labels), device=labels.device)
+    keys[ordered, place] = order
+    return keys
 
 
 def _parts(features: Tensor, labels: Tensor, width: int) -> list[tuple[Tensor, Tensor]]:

@@ -24,9 +24,9 @@ class CacheOptions(PluginOptions):
     """Options of the cache."""
 
     alpha: float = Field(default=1.17, ge=0)
-    """Weight of the cache beside the zero-shot logits; where there is a search, before it."""
+    """Weight of the cache beside the zero-shot logits, until the search chooses another."""
     beta: float = Field(default=1.0, ge=0)
-    """How fast a key's say falls with its distance from the picture; where there is a search, before it."""
+    """How fast a key's say falls with its distance from the picture, until the search chooses another."""
     search: bool = True
     """Choose alpha and beta on training pictures that are held out for it. Off: they stay as given."""
     largest_alpha: float = Field(default=3.0, gt=0.1)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from .base_new import BaseNew
     from .calibration_results import CalibrationScore
 
 QUALITIES = ("accuracy", "V", "PT", "IR", "lift")
@@ -330,6 +331,8 @@ class ScoreResult:
     tables: tuple[ScoreTable, ...]
     shifts: tuple[Shift, ...]
     warnings: tuple[str, ...]
+    halves: tuple[BaseNew, ...] = ()
+    """Runs that were judged on base and new classes."""
 
 
 def defined(value: Any) -> float | None:

@@ -27,7 +27,12 @@ def renamed(result: ScoreResult, names: Names) -> ScoreResult:
         replace(one, run=names[one.run], baseline=None if one.baseline is None else names[one.baseline])
         for one in result.shifts
     )
-    return replace(result, tables=tuple(_table(one, names) for one in result.tables), shifts=shifts)
+    return replace(
+        result,
+        tables=tuple(_table(one, names) for one in result.tables),
+        shifts=shifts,
+        halves=tuple(replace(one, run=names[one.run]) for one in result.halves),
+    )
 
 
 def renamed_sweep(sweep: Sweep, names: Names) -> Sweep:

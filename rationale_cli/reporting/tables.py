@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..hooks import bare_name
+from ..measures.base_new import BaseNew
 from ..measures.results import (
     Comparison,
     Difference,
@@ -97,10 +98,14 @@ class _Column:
 
 
 def score_tables(result: ScoreResult) -> list[Table]:
-    """One table for each dataset, split and estimator (and threshold), then one of the shifts, if any."""
+    """One table for each dataset, split and estimator (and threshold), then shifts and halves, if any."""
     tables = [score_table(one) for one in result.tables]
     datasets = dict.fromkeys(shift.dataset for shift in result.shifts)
-    return tables + [shift_table([one for one in result.shifts if one.dataset == name]) for name in datasets]
+    tables += [shift_table([one for one in result.shifts if one.dataset == name]) for name in datasets]
+    divided = dict.fromkeys((one.dataset, one.split) for one in result.halves)
+    return tables + [
+        halves_table([one for one in result.halves if (one.dataset, one.split) == key]) for key in divided
+    ]
 
 
 def score_table(scored: ScoreTable) -> Table:
@@ -139,6 +144,26 @@ def shift_table(shifts: Sequence[Shift]) -> Table:
         columns=(f"on {reference}", "on the split", "difference", "more than the baseline's"),
         rows=tuple(rows),
         legend=("Accuracy in %, with 95 % intervals; p after Holm over this table.",),
+        findings=(),
+    )
+
+
+def halves_table(halves: Sequence[BaseNew]) -> Table:
+    """Base and new classes of one split, run by run."""
+    first = halves[0]
+    measures = [name for name in ("accuracy", "PT", "IR", "ECE") if all(name in one.base for one in halves)]
+    rows = []
+    for one in halves:
+        pairs = [_plain(half[name]) for name in measures for half in (one.base, one.new)]
+        rows.append(Row(one.run, "", (_plain(one.H), *pairs)))
+    return Table(
+        title=f"{bare_name(first.dataset)} · {first.split}: base and new classes",
+        columns=("H", *(f"{name}, {half}" for name in measures for half in ("base", "new"))),
+        rows=tuple(rows),
+        legend=(
+            "H: harmonic mean of both accuracies. Published means of ECE are arithmetic: add both and halve. "
+            "All in % with 95 % intervals.",
+        ),
         findings=(),
     )
 

@@ -13,6 +13,7 @@ from typing import Literal
 from .. import __version__
 from ..contracts import Progress, Silent
 from ..errors import InputError
+from ..measures.base_new import base_new
 from ..measures.bootstrap import LEVEL, Resampling
 from ..measures.calibration import BINS
 from ..measures.calibration_comparing import compare_calibration, settle_calibration
@@ -123,7 +124,9 @@ def score(prepared: Prepared, progress: Progress | None = None) -> ScoreResult:
         "level": LEVEL,
         "alpha": ALPHA,
     }
-    return ScoreResult(SCHEMA, settings, tuple(tables), shifts(prepared.groups), prepared.warnings)
+    return ScoreResult(
+        SCHEMA, settings, tuple(tables), shifts(prepared.groups), prepared.warnings, base_new(tables)
+    )
 
 
 def curves(prepared: Prepared, progress: Progress | None = None) -> tuple[Sweep, ...]:
@@ -280,4 +283,5 @@ def _of_run(result: ScoreResult, name: str) -> ScoreResult:
         result,
         tables=tuple(table for table in tables if table.rows),
         shifts=tuple(shift for shift in result.shifts if shift.run == name),
+        halves=tuple(one for one in result.halves if one.run == name),
     )

@@ -10,7 +10,7 @@ import pytest
 from rationale_cli.engine.base_to_new import BaseToNew
 from rationale_cli.errors import InputError
 from rationale_cli.runs.folder import Run
-from rationale_cli.stages.library import explain, finetune, score
+from rationale_cli.stages.library import explain, finetune, report, score
 from rationale_cli.testing import ToyDataset
 
 SCENES = {"dataset": {"use": "scenes", "train_size": 48, "test_size": 48, "classes": "base-to-new"}}
@@ -75,3 +75,14 @@ def test_the_halves_are_a_dataset() -> None:
     names = whole.task.classnames
     assert divided.task.classnames == names[: (len(names) + 1) // 2]
     assert divided.fingerprint != whole.fingerprint
+
+
+def test_halves_stand_side_by_side(tuned, tmp_path) -> None:
+    run = explain(tuned(method="zs"), QUICK)
+    one = next(one for one in score([run]).halves if one.split == "test")
+    assert one.run == run.name
+    base, new = one.base["accuracy"].value, one.new["accuracy"].value
+    assert one.H.value == pytest.approx(2 * base * new / (base + new))
+    assert one.ECE * 2 == pytest.approx(one.base["ECE"].value + one.new["ECE"].value)
+    page = report([run], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'id="base-new"' in page

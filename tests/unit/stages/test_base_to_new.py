@@ -83,6 +83,7 @@ def test_halves_stand_side_by_side(tuned, tmp_path) -> None:
     assert one.run == run.name
     base, new = one.base["accuracy"].value, one.new["accuracy"].value
     assert one.H.value == pytest.approx(2 * base * new / (base + new))
-    assert one.ECE * 2 == pytest.approx(one.base["ECE"].value + one.new["ECE"].value)
+    mean_error = one.ECE
+    assert mean_error * 2 == pytest.approx(one.base["ECE"].value + one.new["ECE"].value)
     page = report([run], tmp_path / "report.html").read_text(encoding="utf-8")
     assert 'id="base-new"' in page

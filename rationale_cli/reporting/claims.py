@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..measures.claims import Claim, ClaimCell, Side
+from ..measures.claims import Claim, ClaimAudit, ClaimCell, ClaimWitness, Side
 from ..measures.hypotheses import SUBJECTS
-from .numbers import RATIO, interval, number, probability, threshold, unit_of
+from ..measures.results import ControlPoint, GridPoint
+from .numbers import PERCENT, RATIO, Unit, interval, number, probability, threshold, unit_of
 
 _SIDES: dict[Side, str] = {"for": "goes with it", "against": "goes against it", "neither": "tells nothing"}
 
@@ -188,8 +189,7 @@ def _witnessed(claim: Claim) -> str:
     one = claim.witness
     if one is None:
         return ""
-    size = f"{number(one.effect, signed=True)} {interval(one.low, one.high, signed=True)}"
-    return f"{_ALONE[one.kind]} {size} {_SIDES[one.side]}"
+    return f"{_ALONE[one.kind]} {_size(one.effect, one, PERCENT)} {_SIDES[one.side]}"
 
 
 def _decides(claim: Claim) -> Iterator[str]:
@@ -199,13 +199,37 @@ def _decides(claim: Claim) -> Iterator[str]:
         yield _mixed(claim.cells)
     elif claim.verdict == "undecided":
         yield _undecided(claim)
-    elif claim.audit is not None and claim.audit.reasons:
-        first, *others = sorted(claim.audit.reasons, key=lambda one: not one.startswith("control"))
-        yield f"{first}, and {len(others)} more." if others else f"{first}."
+    elif claim.audit is not None and claim.audit.standing != "robust":
+        yield _hangs_on(claim, claim.audit)
         if claim.remedy:
             yield f"`{claim.remedy}` measures what is missing."
     if turned := _turned(claim):
         yield f"The sign turns at τ = {turned}."
+
+
+def _hangs_on(claim: Claim, audit: ClaimAudit) -> str:
+    """The first control or estimator that says otherwise, and how many more there are."""
+    unit = unit_of(claim.hypothesis.metric)
+    told = []
+    for one in audit.controls:
+        if one.agrees is False:
+            beyond = (
+                f"{number(one.excess, unit, signed=True)} {interval(one.low, one.high, unit, signed=True)}"
+            )
+            itself = number(one.difference, unit, signed=True)
+            told.append(f"Control {one.control} shows {itself} by itself; what goes beyond: {beyond}")
+    for point in audit.grid:
+        if not point.agrees:
+            where = f"By {point.specification} at τ = {threshold(point.threshold)}"
+            told.append(f"{where}: {_size(point.difference, point, unit)}")
+    if not told:
+        return f"{audit.reasons[0][0].upper()}{audit.reasons[0][1:]}."
+    return f"{told[0]}, and {len(told) - 1} more." if len(told) > 1 else f"{told[0]}."
+
+
+def _size(value: float | None, limits: GridPoint | ControlPoint | ClaimWitness, unit: Unit) -> str:
+    around = interval(limits.low, limits.high, unit, signed=True)
+    return f"{number(value, unit, signed=True)} {around}".rstrip()
 
 
 def _mixed(cells: Sequence[ClaimCell]) -> str:
@@ -222,6 +246,8 @@ def _mixed(cells: Sequence[ClaimCell]) -> str:
 def _undecided(claim: Claim) -> str:
     if claim.hypothesis.order:
         return "An order holds when every step of it does; more pictures tell the steps apart."
+    if claim.low is not None and claim.high is not None and claim.low * claim.high > 0:
+        return "The mean lies on one side, but no cell does by itself."
     unit = unit_of(claim.hypothesis.metric)
     size = number(claim.detectable, unit) + ("" if unit == RATIO else " points")
     return f"With these {claim.pictures:,} pictures a mean of {size} or more would be found (power 80 %)."

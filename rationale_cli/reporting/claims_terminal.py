@@ -18,9 +18,9 @@ _COLUMNS = (("", 4), ("", 27), ("verdict", 28), ("effect [95 %]", 22), ("cells",
 """Title and width."""
 
 _LEGEND = (
-    "C numbers: the paper's claims. Effects: points or ratios. Cells: how many are for it. Est. × τ: how many"
-    " estimators and thresholds agree. Controls: how many it goes beyond. Witness: which way accuracy without"
-    " the object (PT, heat) or on the object alone (IR) speaks.",
+    "C numbers: the paper's claims. Effects: points or ratios. Cells: how many are for it (−: against). "
+    "Est. × τ: how many estimators and thresholds agree. Controls: how many it goes beyond. Witness: which "
+    "way accuracy without the object (PT, heat) or on the object alone (IR) speaks.",
 )
 
 
@@ -57,7 +57,7 @@ def _table(group: ClaimGroup, *, head: bool) -> Table:
             one.short,
             Text(one.verdict, style=_STYLES[one.tone]),
             f"{one.effect} {one.interval}".rstrip(),
-            one.cells.replace(" of ", "/"),
+            one.cells.replace(" of ", "/").replace(", ", " (−").replace(" against", ")"),
             one.estimators.replace(" of ", "/") if one.controls else "",
             one.controls.replace(" of ", "/"),
             one.witness or "",

@@ -28,7 +28,8 @@ PROMPTS = {"coop": "coop", "tip": "tip-adapter"}
 """Settings that are methods of their own → how the methods' names begin."""
 
 Kind = Literal["reference", "corrupted", "other"]
-"""Pictures that a model is usually judged on, these or others corrupted, other splits and datasets."""
+"""Pictures that a model is usually judged on, the same or a further dataset's corrupted, other splits and
+datasets."""
 
 Role = Literal["main", "adamw", "rate"]
 """What a run is among those that differ from it in optimiser and learning rate only."""
@@ -200,7 +201,7 @@ class _Sorting:
 
 
 def _kinds(specs: Sequence[EvidenceSpec]) -> list[Kind | None]:
-    """Kind of each table's pictures; None for the usual ones in another view than the usual."""
+    """Kind of each table's pictures; None where no claim speaks of them."""
     references: dict[tuple[str, str], str] = {}
     clean = [spec for spec in specs if not _corrupted(spec) and not _further(spec)]
     for usual in (
@@ -215,7 +216,9 @@ def _kinds(specs: Sequence[EvidenceSpec]) -> list[Kind | None]:
 
 def _kind(spec: EvidenceSpec, reference: str) -> Kind | None:
     if _corrupted(spec):
-        return "corrupted"
+        # Not those of another split: what that changes is no corruption's work.
+        usual = not reference or _further(spec) or _split(spec) == reference.partition("+")[0]
+        return "corrupted" if usual else None
     if spec.split == reference:
         return "reference"
     return "other" if _further(spec) or _split(spec) != reference.partition("+")[0] else None

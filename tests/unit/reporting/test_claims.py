@@ -72,19 +72,21 @@ def test_a_claim_in_words() -> None:
 
 def test_what_a_verdict_hangs_on() -> None:
     assert CLAIM.audit is not None
-    failing = (
-        "gaa-all-dot at τ = 0.40: the sign turns, +2.0 [+1.0, +3.0]",
-        "control uniform shows −9.0 by itself",
-    )
+    point = CLAIM.audit.grid[0]
+    failing = replace(point, specification="gaa-all-dot", threshold=0.4, difference=0.02, agrees=False)
     short = replace(
         CLAIM.audit,
         standing="not beyond controls",
+        grid=(point, point, failing),
         controls=(replace(CLAIM.audit.controls[0], agrees=False),),
-        reasons=failing,
     )
     found = line(replace(CLAIM, verdict="supported, but not beyond the controls", audit=short))
     assert (found.controls, found.short_of, found.tone) == ("0 of 1", "uniform", "limited")
-    assert found.decides == "control uniform shows −9.0 by itself, and 1 more."
+    control = "Control uniform shows −2.0 by itself; what goes beyond: −10.0 [−20.0, −5.0]"
+    assert found.decides == f"{control}, and 1 more."
+    only = replace(short, standing="estimator-dependent", controls=())
+    estimator = line(replace(CLAIM, verdict="supported by this estimator only", audit=only))
+    assert estimator.decides == "By gaa-all-dot at τ = 0.40: +2.0 [−20.0, −5.0]."
     lacking = replace(
         CLAIM.audit, standing="not audited", missing=("gaa-all-dot",), reasons=("no conclusion",)
     )
@@ -94,7 +96,7 @@ def test_what_a_verdict_hangs_on() -> None:
 
 
 def test_what_would_decide_it() -> None:
-    undecided = line(replace(CLAIM, verdict="undecided", audit=None))
+    undecided = line(replace(CLAIM, verdict="undecided", audit=None, high=0.02))
     assert (
         undecided.decides
         == "With these 1,200 pictures a mean of 8.0 points or more would be found (power 80 %)."
@@ -104,6 +106,11 @@ def test_what_would_decide_it() -> None:
     assert line(mixed).cells == "1 of 2, 1 against"
 
 
+def test_a_mean_that_no_cell_carries() -> None:
+    one_sided = replace(CLAIM, verdict="undecided", audit=None, cells=(cell("lp", "neither"),))
+    assert line(one_sided).decides == "The mean lies on one side, but no cell does by itself."
+
+
 def test_where_the_sign_turns() -> None:
     turning = {0.7: (0.01, 0.05), 0.75: (0.02, 0.06), 0.8: (-0.01, 0.04), 0.9: (0.01, 0.02)}
     sweep = tuple(
@@ -111,7 +118,7 @@ def test_where_the_sign_turns() -> None:
         for tau in (0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
     )
     assert line(replace(CLAIM, sweep=sweep)).decides == "The sign turns at τ = 0.70–0.75, 0.90."
-    assert line(replace(CLAIM, sweep=sweep, verdict="undecided")).decides.endswith("(power 80 %).")
+    assert line(replace(CLAIM, sweep=sweep, verdict="undecided", high=0.02)).decides.endswith("(power 80 %).")
 
 
 def test_without_an_explainer_there_is_no_audit() -> None:

@@ -143,6 +143,7 @@ def test_corrupted_pictures_and_other_splits(tmp_path: Path, zero: Run) -> None:
         made(tmp_path, name, accuracy, shift, method, split="imagenet-c@fog-5", shown=further)
         made(tmp_path, name, accuracy, shift, method, split="other@val", shown=further)
         made(tmp_path, name, accuracy, shift, method, split="swapped")
+        made(tmp_path, name, accuracy, shift, method, split="swapped+fog-3", shown=shown)
         made(tmp_path, name, accuracy, shift, method, split="test+view-1a2b3c")
     found = claims(zero, tuned)
     assert cells(found["main:PT"]) == ["ft"]

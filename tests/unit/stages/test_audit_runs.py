@@ -25,7 +25,7 @@ from rationale_cli.stages.audit_files import FILE, fitting, read_audit
 from rationale_cli.stages.audit_runs import RunsAuditRequest
 from rationale_cli.stages.library import explain, finetune
 
-N = 12
+N = 8
 SCENES = {"dataset.use": "scenes", "dataset.train_size": 32, "dataset.test_size": 24, "model": "tiny-clip"}
 CHEAP = ("layers", "scalar", "mask", "map", "threshold")
 

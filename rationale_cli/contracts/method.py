@@ -89,11 +89,13 @@ class Method(Protocol):
     - ``prepare(fitted, support) -> None`` before training (the same in every process, and again where
       training is resumed: what it does follows from the pictures and torch's seed);
     - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving; what it
-      returns (chosen values, say) is kept in the run's manifest.
-
+      returns (chosen values, say) is kept in the run's manifest;
     - ``retarget(fitted, task) -> Classifier`` when explaining: the tuned classifier for other classes, where
       class vectors come from their names. It shares the model and all that was tuned. Without it other
-      classes than those of the tuning cannot be predicted.
+      classes than those of the tuning cannot be predicted;
+    - ``zero_shot(fitted, task, tuned, support) -> Mapping[str, Tensor]`` for ``rationale interpolate``: the
+      delta that stands for zero-shot, with the names and shapes of ``tuned``, the run's. ``fitted`` is as it
+      was built; ``finish`` is called after weights between both were loaded.
 
     Explaining calls neither of the first two: all that a classifier needs is in its ``delta``. Only a
     method whose attribute ``validates`` is true may ask for the part "validation": pictures are held out for

@@ -125,7 +125,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm, self.joint, self.out = (
+        self.norm, self.qkv, self.out = (
             nn.LayerNorm(width),
             nn.Linear(width, 3 * width),
             nn.Linear(width, width),
@@ -134,7 +134,7 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         batch, count, width = tokens.shape
-        joint = self.joint(self.norm(tokens)).view(batch, count, 3, _HEADS, width // _HEADS)
+        joint = self.qkv(self.norm(tokens)).view(batch, count, 3, _HEADS, width // _HEADS)
         query, key, value = joint.permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(tokens.shape)
         tokens = tokens + self.out(mixed)

@@ -161,9 +161,13 @@ def class_embeddings(model: VisionLanguageModel, task: Task, batch: int = 256) -
     return F.normalize(vectors, dim=-1)
 
 
-def prompt_tokens(model: VisionLanguageModel, task: Task) -> dict[str, Tensor]:
-    """Tokens of the first template for every class, C rows each."""
-    return dict(model.tokenize([task.templates[0].format(name) for name in task.classnames]))
+def prompt_tokens(model: VisionLanguageModel, task: Task, templates: int = 1) -> dict[str, Tensor]:
+    """Tokens of every class in the first ``templates``, C·templates rows: those of a class one after another.
+
+    Raises what the tokeniser raises.
+    """
+    chosen = task.templates[:templates]
+    return dict(model.tokenize([one.format(name) for name in task.classnames for one in chosen]))
 
 
 def feature_width(model: VisionLanguageModel) -> int:

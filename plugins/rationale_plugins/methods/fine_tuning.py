@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rationale_cli.contracts import Fitted, MethodOptions, Protocols, Task, VisionLanguageModel
+from rationale_cli.contracts import Fitted, MethodOptions, Protocols, Support, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import LinearClassifier, feature_width, train_only
+
+from ._text_head import text_head
 
 
 class FineTuning:
@@ -31,10 +35,22 @@ class FineTuning:
         """The parameters behind ``image_features`` and the head train; the text tower rests."""
         train_only(model, tuple(model.parameters_of("image_features")))
         classifier = LinearClassifier(model, len(task.classnames), feature_width(model))
-        return Fitted(classifier, _Step(classifier))
+        return Fitted(classifier, NetworkStep(classifier))
+
+    def zero_shot(
+        self, fitted: Fitted, task: Task, tuned: Mapping[str, Tensor], support: Support
+    ) -> Mapping[str, Tensor]:
+        """The encoder as it came under a head of the class vectors.
+
+        Raises ``InputError`` where the head reads other features than the texts are compared with.
+        """
+        classifier = cast(LinearClassifier, fitted.classifier)
+        weight = text_head(classifier, task, support)
+        bias = torch.zeros_like(classifier.head.bias)
+        return {**classifier.delta(), "head.weight": weight, "head.bias": bias}
 
 
-class _Step(nn.Module):
+class NetworkStep(nn.Module):
     """Cross-entropy of the whole network."""
 
     def __init__(self, classifier: LinearClassifier) -> None:
@@ -42,4 +58,5 @@ class _Step(nn.Module):
         self.classifier = classifier
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """images B×3×S×S, labels B → mean loss of the batch."""
         return F.cross_entropy(self.classifier(images), labels)

@@ -38,11 +38,11 @@ class Flcp:
         """The contrastive loss alone, as in the paper, or with the image–text-matching loss of ALBEF's and
         BLIP's pre-training (hard negatives of other classes from the process's own batch)."""
         templates: Literal["first", "all"] = "first"
-        """What a picture is aligned with: its class in the dataset's first template, or, as in FLYP's released
-        code, in one of all templates, drawn anew for each picture and step."""
+        """What a picture is aligned with: its class in the dataset's first template, or, as in FLYP's
+        released code, in one of all templates, drawn anew for each picture and step."""
         targets: Literal["identity", "soft"] = "identity"
-        """Whether other pictures and texts of a picture's own class in the batch are negatives, as published, or
-        share the target."""
+        """Whether what else the batch holds of a picture's own class are negatives, as published, or share
+        the target."""
         gather: bool = True
         """Take negatives from all processes: the loss is that of one process at the same global batch."""
 
@@ -51,7 +51,7 @@ class Flcp:
         def _one_text_a_class(cls, templates: str, others: ValidationInfo) -> str:
             if templates == "all" and others.data.get("objective") == "itc+itm":
                 raise ValueError(
-                    "Expected one text a class for the matching loss (objective itc+itm) but got all templates."
+                    "Expected one text a class for the matching loss (itc+itm) but got all templates."
                 )
             return templates
 
@@ -107,7 +107,9 @@ class _Step(nn.Module):
         model = self.classifier.model
         # Each text that occurs is encoded once, however often it occurs in the batch.
         present, position = torch.unique(self._texts_of(labels), return_inverse=True)
-        tokens = {name: rows.to(labels.device)[present] for name, rows in self._tokens.items()}
+        if next(iter(self._tokens.values())).device != labels.device:
+            self._tokens = {name: rows.to(labels.device) for name, rows in self._tokens.items()}
+        tokens = {name: rows[present] for name, rows in self._tokens.items()}
         texts = F.normalize(model.embed_texts(tokens), dim=-1)
         if self.options.objective == "itc":
             pictures = F.normalize(model.embed_images(images), dim=-1)

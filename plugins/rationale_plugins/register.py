@@ -86,6 +86,21 @@ def rationale_methods() -> list[Entry]:
             f"{_METHODS}.tip_adapter:TipAdapterF",
             "Tip-Adapter-F: Tip-Adapter with trained keys",
         ),
+        Entry(
+            "lp-ft",
+            f"{_METHODS}.lp_ft:LpFt",
+            "LP-FT: fine-tuning that starts from the best logistic regression on the frozen features",
+        ),
+        Entry(
+            "wise-ft",
+            f"{_METHODS}.wise_ft:WiseFt",
+            "WiSE-FT: fine-tuned from the zero-shot head, then averaged with the weights before",
+        ),
+        Entry(
+            "clip-lora",
+            f"{_METHODS}.clip_lora:ClipLora",
+            "CLIP-LoRA: low-rank updates of both towers' attention",
+        ),
         Entry("ft", f"{_METHODS}.fine_tuning:FineTuning", "Fine-tuning: image encoder and linear head"),
     ]
 

@@ -11,7 +11,7 @@ from . import options as given
 
 if TYPE_CHECKING:
     from ..reporting.recipe_section import RecipeSection
-    from ..stages.grid import Cell, GridRequest, GridResult
+    from ..stages.grid import GridRequest, GridResult
 
 
 def command(
@@ -48,7 +48,9 @@ def command(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show the cells and how far they are; do nothing.", rich_help_panel=given.HOW
+            "--dry-run",
+            help="Show the cells, what they lack and what they will cost; do nothing.",
+            rich_help_panel=given.HOW,
         ),
     ] = False,
     output: Annotated[
@@ -77,9 +79,10 @@ def command(
       rationale run quickstart --dry-run --only method=zs+ft --scale 0.1
     """
     from ..recipe import load_recipe
-    from ..stages.grid import GridRequest, inspect
+    from ..stages.grid import GridRequest
     from ..stages.grid import run as grid
     from ..stages.selection import parsed_selection
+    from .dry_run import dry_run as tell
     from .screen import TerminalProgress, plugins
 
     loaded = load_recipe(recipe)
@@ -93,24 +96,10 @@ def command(
         parsed_selection(only) if only else None,
     )
     if dry_run:
-        _show_cells(inspect(request), as_json)
+        tell(request, as_json=as_json)
         return
     result = grid(request, TerminalProgress())
     _show(request, result, output or runs_dir / f"{loaded.name}.html", as_json)
-
-
-def _show_cells(cells: tuple[Cell, ...], as_json: bool) -> None:
-    from rich.table import Table
-
-    from .screen import console, print_json
-
-    if as_json:
-        print_json([{"cell": one.label, "run": str(one.path), "state": one.state} for one in cells])
-        return
-    table = Table("cell", "state", "run")
-    for one in cells:
-        table.add_row(one.label, one.state, str(one.path))
-    console().print(table)
 
 
 def _show(request: GridRequest, result: GridResult, output: Path, as_json: bool) -> None:
@@ -140,6 +129,9 @@ def _show(request: GridRequest, result: GridResult, output: Path, as_json: bool)
             _show_layouts(shown.section)
         else:
             show(scores)
+        for cell in result.cells:
+            if cell.state == "waiting":
+                console().print(f"Left out: {cell.label}: {cell.reason}", style="yellow", markup=False)
         for cell, error in result.failures:
             console().print(f"Failed: {cell.label}: {error.what}", style="red", markup=False)
         for file in shown.files:

@@ -3,7 +3,7 @@
 from .attribution import Attribution, Explanation, Specification
 from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
-from .dataset import Dataset, MaskRules, Split
+from .dataset import Dataset, MaskRules, Nominal, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import Matching, Part, Preprocessing, PromptLearnable, VisionLanguageModel
 from .options import PluginOptions, Protocols
@@ -27,6 +27,7 @@ __all__ = [
     "Matching",
     "Method",
     "MethodOptions",
+    "Nominal",
     "Part",
     "PluginOptions",
     "Preprocessing",

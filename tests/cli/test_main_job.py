@@ -93,12 +93,12 @@ def test_a_recipe_is_run_once(rationale: Command, tmp_path: Path) -> None:
         "explain: {splits: [test], limit: 32}\n"
         "grid: {method: [zs, lp]}\n"
     )
-    cells = json.loads(rationale("run", "small.yaml", "--dry-run", "--json").stdout)
+    cells = json.loads(rationale("run", "small.yaml", "--dry-run", "--json").stdout)["cells"]
     assert [one["state"] for one in cells] == ["new", "new"]
     first = rationale("run", "small.yaml")
     assert "Report: runs/small.html" in first.stdout
     assert (tmp_path / "runs" / "small.html").is_file()
-    done = json.loads(rationale("run", "small.yaml", "--dry-run", "--json").stdout)
+    done = json.loads(rationale("run", "small.yaml", "--dry-run", "--json").stdout)["cells"]
     assert [one["state"] for one in done] == ["done", "done"]
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("table.parquet")}
     # What is shown is no part of the cells: it may be added once they are done.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from rationale_cli.contracts import MaskRules, Protocols
+from rationale_cli.contracts import MaskRules, Nominal, Protocols
 from rationale_cli.errors import InputError
 
 from ._index import listed
@@ -43,6 +43,11 @@ class Cub(Official):
         to the pictures in order of their names, which is another order."""
         mask: MaskRule = "half"
         """Pixels that more than half of the annotators drew, or (full) only those that all of them drew."""
+
+    @classmethod
+    def nominal(cls, options: Options) -> Nominal:
+        """Counts of the published data."""
+        return Nominal({"train": 5994, "test": 5794}, ("test",), 200)
 
     def __init__(self, options: Options) -> None:
         """Read the lists. Raises ``InputError`` where something is missing or not understood."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NoReturn
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes, Protocols
+from rationale_cli.contracts import Boxes, Nominal, Protocols
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import same_proportions
 
@@ -37,6 +37,11 @@ class ImageNet(Official):
         boxes: Literal["table", "xml"] | None = None
         """Boxes of LOC_*_solution.csv or of the XML files; by default val's from the table, train's
         from the XML files, each from the other where they are not there."""
+
+    @classmethod
+    def nominal(cls, options: Options) -> Nominal:
+        """Counts of the published data."""
+        return Nominal({"train": 1_281_167, "val": 50_000}, ("val",), 1000)
 
     def __init__(self, options: Options) -> None:
         """List the folder. Raises ``InputError`` where it lacks pictures or their classes."""

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes, MaskRules, Protocols
+from rationale_cli.contracts import Boxes, MaskRules, Nominal, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import CROPPED, Carrying, through_crop
@@ -67,6 +67,16 @@ class ImageNetC(Official):
         """Folder of ImageNet itself, for boxes and original sizes; by default the data's own folder."""
         mapping: Carrying = "exact"
         """How boxes are carried: as torchvision resizes and crops, or by the released code's arithmetic."""
+
+    @classmethod
+    def nominal(cls, options: Options) -> Nominal:
+        """Counts of the published data."""
+        splits = [
+            f"{corruption}-{severity}"
+            for corruption in options.corruptions or get_args(Corruption)
+            for severity in options.severities or range(1, 6)
+        ]
+        return Nominal(dict.fromkeys(splits, 50_000), tuple(splits), 1000)
 
     def __init__(self, options: Options) -> None:
         """List the chosen splits. Raises ``InputError`` where boxes or original sizes are nowhere."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from PIL import Image
 
-from rationale_cli.contracts import Mask, MaskRules
+from rationale_cli.contracts import Mask, MaskRules, Nominal
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import read_mask
 
@@ -42,6 +42,11 @@ class OxfordPets(Official):
 
         border: Literal["background", "object"] = "background"
         """What the trimap's border is, which its annotators left open: a strip of some pixels."""
+
+    @classmethod
+    def nominal(cls, options: Options) -> Nominal:
+        """Counts of the published data."""
+        return Nominal({"train": 3680, "test": 3669}, ("test",), 37)
 
     def __init__(self, options: Options) -> None:
         """List the folder. Raises ``InputError`` where pictures or lists are missing or not understood."""

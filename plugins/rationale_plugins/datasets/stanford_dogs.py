@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from PIL import Image
 
-from rationale_cli.contracts import Boxes, MaskRules, Protocols
+from rationale_cli.contracts import Boxes, MaskRules, Nominal, Protocols
 from rationale_cli.errors import InputError
 
 from ._imagenet_boxes import on_picture, read_xml
@@ -45,6 +45,11 @@ class StanfordDogs(Official):
         """All dogs of a picture, or the last one in its file, as the paper's code has it."""
         names: Literal["full", "reference"] = "full"
         """Whole names, or cut at their first hyphen as in the paper's code ("shih" for "shih-tzu")."""
+
+    @classmethod
+    def nominal(cls, options: Options) -> Nominal:
+        """Counts of the published data."""
+        return Nominal({"train": 12_000, "test": 8580}, ("test",), 120)
 
     def __init__(self, options: Options) -> None:
         """Read the lists. Raises ``InputError`` where something is missing or not understood."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import audit, data, env, explain, finetune, info, report, run, score, validate, weights
+from . import audit, calibrate, data, env, explain, finetune, info, report, run, score, validate, weights
 from . import list as listing
 from .screen import guarded
 
@@ -40,6 +40,7 @@ for name, module, panel in (
     ("finetune", finetune, _JOB),
     ("explain", explain, _JOB),
     ("score", score, _JOB),
+    ("calibrate", calibrate, _JOB),
     ("report", report, _JOB),
     ("run", run, _JOB),
     ("validate", validate, _KNOW),

@@ -67,6 +67,20 @@ def command(
             rich_help_panel=given.HOW,
         ),
     ] = "images",
+    bins: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=2, max=100, help="Bins of the calibration errors.", rich_help_panel=given.HOW
+        ),
+    ] = 15,
+    confident: Annotated[
+        float,
+        typer.Option(
+            metavar="P",
+            help="Confidence from which on a right answer by invalid evidence is told apart.",
+            rich_help_panel=given.HOW,
+        ),
+    ] = 0.9,
     allow_mismatch: Annotated[
         bool,
         typer.Option(
@@ -82,7 +96,7 @@ def command(
         bool, typer.Option("--csv", help="CSV on standard output.", rich_help_panel=given.OUTPUT)
     ] = False,
 ) -> None:
-    """Score runs: right or wrong by valid or invalid evidence, with intervals, differences and verdicts.
+    """Score runs: right or wrong by valid or invalid evidence, calibration, intervals, differences, verdicts.
 
     Examples:
 
@@ -102,6 +116,8 @@ def command(
         specification=specification,
         rma=rma,
         resample=resample,
+        bins=bins,
+        confident=confident,
         mismatch="allow" if allow_mismatch else "refuse" if named else "separate",
     )
     _one_output(as_json, as_csv)
@@ -111,11 +127,12 @@ def command(
 
 def show(result: ScoreResult) -> None:
     """Print every table of a result on standard output."""
+    from ..reporting.calibration_tables import calibration_tables
     from ..reporting.tables import score_tables
     from ..reporting.terminal import show as show_tables
     from .screen import console
 
-    show_tables(score_tables(result), console())
+    show_tables([*score_tables(result), *calibration_tables(result)], console())
 
 
 def _write(result: ScoreResult, as_json: bool, as_csv: bool) -> None:

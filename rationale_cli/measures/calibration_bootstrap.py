@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy import special
 
 from .bootstrap import LEVEL, Resampling, percentile, resample
-from .calibration import Codes, binned, equal_mass, equal_width, expected_error, rms_error
+from .calibration import Binned, Codes, binned, equal_mass, equal_width, expected_error, rms_error
 from .intervals import Interval, quantile
 from .paired import POWER, Paired, p_value
 from .probabilities import Predicted
@@ -82,13 +82,23 @@ class CalibrationError(NamedTuple):
     """How often such pictures show an error as large or larger if every confidence is right."""
 
 
-def calibration_error(one: Predicted, kind: ErrorKind, bins: int, how: Resampling) -> CalibrationError:
-    """An error of n > 0 pictures."""
-    codes = kind.codes(one.confidence, bins)
-    value = kind.observed(binned(one.confidence, one.right, codes, bins))
-    (gaps,) = replicated_gaps([one], [codes], bins, how)
+def calibration_errors(
+    one: Predicted, kinds: Sequence[ErrorKind], bins: int, how: Resampling
+) -> dict[str, CalibrationError]:
+    """Errors of n > 0 pictures by name; those over the same bins share their replicates."""
+    drawn: dict[Callable[[Floats, int], Codes], tuple[Binned, Gaps, Gaps]] = {}
+    for codes_of in dict.fromkeys(kind.codes for kind in kinds):
+        codes = codes_of(one.confidence, bins)
+        (gaps,) = replicated_gaps([one], [codes], bins, how)
+        found = binned(one.confidence, one.right, codes, bins)
+        drawn[codes_of] = found, gaps, _if_calibrated(one.confidence, codes, bins, how)
+    return {kind.name: _error(kind, *drawn[kind.codes]) for kind in kinds}
+
+
+def _error(kind: ErrorKind, found: Binned, gaps: Gaps, if_calibrated: Gaps) -> CalibrationError:
+    value = kind.observed(found)
     limits = percentile(2 * value - kind.replicated(gaps), LEVEL)
-    calibrated = kind.replicated(_if_calibrated(one.confidence, codes, bins, how))
+    calibrated = kind.replicated(if_calibrated)
     usual = value <= np.quantile(calibrated, (1 + LEVEL) / 2)
     return CalibrationError(
         value,
@@ -166,8 +176,9 @@ def replicated_gaps(
     found: list[list[Gaps]] = [[] for _ in sides]
     for part in _parts(how, len(moments[0][0])):
         drawn = resample(cells, sizes, part)
-        rng = np.random.default_rng((part.seed, 1))
         for side, (mean, variance) in enumerate(moments):
+            # The same noise for every side: the difference of two equal runs is 0 in every replicate.
+            rng = np.random.default_rng((part.seed, 1))
             to_bin = np.eye(bins)[drawn.patterns[:, 2 * side]]
             surplus = drawn.draws @ ((mean - drawn.patterns[:, 2 * side + 1])[:, None] * to_bin)
             spread = np.sqrt(drawn.draws @ (variance[:, None] * to_bin))

@@ -16,7 +16,7 @@ from .calibration import (
     maximum_error,
     weighted_maximum_error,
 )
-from .calibration_bootstrap import ERRORS, calibration_error, mean_interval
+from .calibration_bootstrap import ERRORS, calibration_errors, mean_interval
 from .calibration_results import (
     UNJUSTIFIED,
     WRONG,
@@ -78,7 +78,7 @@ def calibration(name: str, one: Predictions, bins: int, how: Resampling) -> Cali
     told = one.predicted
     found = binned(told.confidence, told.right, equal_width(told.confidence, bins), bins)
     n = len(told.right)
-    errors = {kind.name: calibration_error(told, kind, bins, how) for kind in ERRORS}
+    errors = calibration_errors(told, ERRORS, bins, how)
     metrics = _basic(told) | {
         name: Estimate(error.value, error.low, error.high, n) for name, error in errors.items()
     }
@@ -130,7 +130,7 @@ def _evidence(name: str, told: Predicted, bins: int, how: Resampling) -> Evidenc
     n = len(told.right)
     error = Estimate(None, None, None, 0)
     if n:
-        found = calibration_error(told, ERRORS[0], bins, how)
+        found = calibration_errors(told, ERRORS[:1], bins, how)["ECE"]
         error = Estimate(found.value, found.low, found.high, n)
     return EvidenceCalibration(name, n, _basic(told) | {"ECE": error})
 

@@ -31,27 +31,29 @@ SAME = 0.05
 def fit_temperature(logits: Array, labels: Labels) -> float:
     """The T > 0 that gives n×C logits/T the smallest mean negative log-likelihood (Guo et al., ICML 2017).
 
-    Found in log T, over which the likelihood has one minimum. Logits k times as large give k·T. Where all
-    answers are right and more confidence is always better, T is the smallest of ``TEMPERATURES``.
+    The likelihood has one maximum, where the mean logit that the probabilities expect is the label's: found
+    as a root in log T. Logits k times as large give k·T. T is the smallest of ``TEMPERATURES`` where more
+    confidence is always better (all answers are right), the largest where none is better than any.
 
     >>> logits = np.array([[2.0, 0.0]] * 4)  # 3 of 4 right: T makes the confidence 3/4
     >>> round(fit_temperature(logits, np.array([0, 0, 0, 1])), 4), round(2 / math.log(3), 4)
     (1.8205, 1.8205)
     """
 
-    def loss(log_t: float) -> float:
+    def excess(log_t: float) -> float:
+        """Σ_c p_c·log p_c − log p_label, summed over pictures: falls with T as far as it is above 0."""
         total = 0.0
         for rows, log_p in log_softmax(logits, math.exp(log_t)):
-            total -= float(log_p[np.arange(len(log_p)), labels[rows]].sum())
-        return total / len(labels)
+            label = log_p[np.arange(len(log_p)), labels[rows]]
+            total += float(np.einsum("ij,ij->", np.exp(log_p), log_p) - label.sum())
+        return total
 
     low, high = (math.log(limit) for limit in TEMPERATURES)
-    # A coarse search first: far from its minimum the loss is flat, and a bounded search may stop there.
-    grid = np.linspace(low, high, 29)
-    best = int(np.argmin([loss(one) for one in grid]))
-    bounds = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-10})
-    return math.exp(float(found.x))
+    if excess(low) <= 0:
+        return TEMPERATURES[0]
+    if excess(high) >= 0:
+        return TEMPERATURES[1]
+    return math.exp(float(optimize.brentq(excess, low, high, xtol=1e-12, rtol=1e-12)))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.integer]
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 17
 """Numbers that are held in double precision at a time."""
 
 
@@ -40,8 +40,13 @@ class Predicted:
         return Predicted(self.right[rows], self.confidence[rows], self.log_true[rows], self.brier[rows])
 
 
-def predicted(logits: Array, labels: Labels, answers: Labels | None = None) -> Predicted:
-    """Softmax of n×C logits in float64; ``answers`` are the predicted classes, the largest logits' if None.
+def predicted(
+    logits: Array, labels: Labels, answers: Labels | None = None, divisor: float | Floats = 1.0
+) -> Predicted:
+    """Softmax of n×C logits over ``divisor`` in float64.
+
+    ``answers`` are the predicted classes, the largest logits' if None; ``divisor`` is one number > 0, or one
+    a picture.
 
     >>> told = predicted(np.array([[0.0, np.log(3.0)], [np.log(4.0), 0.0]]), np.array([1, 1]))
     >>> told.right.tolist(), told.confidence.round(2).tolist(), told.brier.round(3).tolist()
@@ -49,7 +54,7 @@ def predicted(logits: Array, labels: Labels, answers: Labels | None = None) -> P
     """
     answers = logits.argmax(axis=1) if answers is None else answers
     confidence, log_true, brier = (np.empty(len(logits)) for _ in range(3))
-    for rows, log_p in log_softmax(logits):
+    for rows, log_p in log_softmax(logits, divisor):
         at = np.arange(len(log_p))
         log_true[rows] = log_p[at, labels[rows]]
         confidence[rows] = np.exp(log_p[at, answers[rows]])

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from ..measures.results import Comparison, RunScore, ScoreResult, ScoreTable
+from ..measures.results import Comparison, Estimate, RunScore, ScoreResult, ScoreTable
 
 COLUMNS = (
     "dataset",
@@ -51,9 +51,10 @@ def _lines(table: ScoreTable, row: RunScore, comparison: Comparison | None) -> I
     place = [table.dataset, table.split, table.specification, table.rma, table.threshold]
     who = [row.run, row.model, row.method, row.seed]
     witnesses = {f"witness:{kind}": one.accuracy for kind, one in row.witness.items()}
-    for metric, one in {**row.metrics, **witnesses}.items():
+    compared = {**comparison.differences, **comparison.calibration} if comparison else {}
+    for metric, one in {**row.metrics, **witnesses, **_calibration(row)}.items():
         line = [*place, *who, metric, one.value, one.low, one.high, one.n]
-        difference = comparison.differences.get(metric) if comparison else None
+        difference = compared.get(metric)
         if comparison is None or difference is None:
             yield [*line, *[None] * 8]
             continue
@@ -68,3 +69,17 @@ def _lines(table: ScoreTable, row: RunScore, comparison: Comparison | None) -> I
             difference.significant,
             difference.verdict,
         ]
+
+
+def _calibration(row: RunScore) -> dict[str, Estimate]:
+    """``ECE`` as predicted, ``ECE:temperature`` after that method; accuracy stands there already."""
+    if row.calibration is None:
+        return {}
+    found = {
+        f"{metric}:{one.name}" if one.made else metric: estimate
+        for one in row.calibration.predictions
+        for metric, estimate in one.metrics.items()
+        if metric != "accuracy"
+    }
+    confident = row.calibration.confident
+    return found | ({"confident_wrong_reason": confident.rate} if confident else {})

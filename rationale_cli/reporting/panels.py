@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ..measures.results import Difference, RunScore, ScoreTable
 from ..measures.sweep import Sweep
 from . import cells, figures, live
+from .calibration_view import CalibrationView, calibration_view
 from .cells import ClassLine, Column, Row
 from .specification import specification_curve
 
@@ -63,6 +64,8 @@ class Panel:
     controls: tuple[str, ...]
     chance: list[tuple[str, list[tuple[str, str]]]]
     classes: tuple[ClassLine, ...]
+    calibration: CalibrationView | None
+    """None where no probabilities are stored."""
 
 
 def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
@@ -96,6 +99,7 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         controls=tuple(dict.fromkeys(name for row in table.rows for name in row.chance)),
         chance=cells.chance_rows(table),
         classes=cells.class_lines(table),
+        calibration=calibration_view(table, series, heading),
     )
 
 

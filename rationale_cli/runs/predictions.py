@@ -59,13 +59,21 @@ class PredictionSet:
 
 
 def write_predictions(folder: Path, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write ``prediction/`` from merged columns, with logits where they are among them."""
+    """Write ``prediction/`` from merged columns, with logits where they are among them.
+
+    Other pictures that stand there already (an earlier pass over another sample) stay, if both passes kept
+    logits or neither did.
+    """
     own = {name: columns[f"prediction/{name}"] for name in ("confidence", "log_true", "brier")}
-    table = PredictionTable(id=columns["id"], label=columns["label"], prediction=columns["prediction"], **own)
+    new = {name: columns[name] for name in ("id", "label", "prediction")} | own
+    if "prediction/logits" in columns:
+        new["logits"] = columns["prediction/logits"]
+    merged = {name: np.concatenate(parts) for name, parts in _with_others(folder / "prediction", new).items()}
+    logits = merged.pop("logits", None)
     with whole_folder(folder / "prediction") as staging:
-        pq.write_table(table.to_arrow(), staging / "table.parquet")
-        if "prediction/logits" in columns:
-            np.save(staging / "logits.npy", columns["prediction/logits"], allow_pickle=False)
+        pq.write_table(PredictionTable(**merged).to_arrow(), staging / "table.parquet")
+        if logits is not None:
+            np.save(staging / "logits.npy", logits, allow_pickle=False)
 
 
 def write_calibrated(folder: Path, table: PredictionTable, fit: Mapping[str, Any]) -> Path:
@@ -75,6 +83,16 @@ def write_calibrated(folder: Path, table: PredictionTable, fit: Mapping[str, Any
         pq.write_table(table.to_arrow(), staging / "table.parquet")
         write_text(staging / "fit.yaml", yaml.safe_dump(dict(fit), sort_keys=False, allow_unicode=True))
     return path
+
+
+def _with_others(path: Path, new: Mapping[str, npt.NDArray[Any]]) -> dict[str, tuple[npt.NDArray[Any], ...]]:
+    """Columns of new pictures, and after them those of pictures that were there before."""
+    there = PredictionSet.open(path) if path.is_dir() else None
+    if there is None or there.has_logits != ("logits" in new):
+        return {name: (values,) for name, values in new.items()}
+    others = ~np.isin(there.table.id.astype(np.str_), new["id"].astype(np.str_))
+    old = {name: there.logits() if name == "logits" else getattr(there.table, name) for name in new}
+    return {name: (values, np.asarray(old[name][others])) for name, values in new.items()}
 
 
 def _fit(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from rationale_cli.runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK, EvidenceSpec
 from rationale_cli.runs.folder import Run
 from rationale_cli.runs.parts import write_set, write_witness
+from rationale_cli.runs.predictions import write_predictions
 
 SIZE, GRID = 64, 8
 CLASSES = (
@@ -72,12 +73,13 @@ def fabricate(
     n: int = 300,
     classes: tuple[str, ...] = CLASSES,
     witness: bool = True,
+    probabilities: bool = True,
 ) -> list[Run]:
     """Make runs below ``root``: ``names`` maps a folder's name to the key of its character."""
     names = names or {name: name for name in CHARACTERS}
     pictures = {split: _pictures(split, n, len(classes)) for split in splits}
     return [
-        _run(root / name, CHARACTERS[key], index, pictures, classes, witness)
+        _run(root / name, CHARACTERS[key], index, pictures, classes, (witness, probabilities))
         for index, (name, key) in enumerate(names.items())
     ]
 
@@ -99,7 +101,7 @@ def _pictures(split: str, n: int, classes: int) -> Pictures:
     )
 
 
-def _run(path, character, index, pictures, classes, witness) -> Run:
+def _run(path, character, index, pictures, classes, parts) -> Run:
     dataset = {"use": "rationale:scenes", "options": {"seed": 0}}
     train = {"split": "train-clean" if "clean" in path.name else "train", "epochs": 3, "seed": 0}
     run = Run.create(
@@ -125,11 +127,12 @@ def _run(path, character, index, pictures, classes, witness) -> Run:
         },
     ).updated(status="done")
     for split, shown in pictures.items():
-        _evidence(run, split, shown, character, index, classes, witness)
+        _evidence(run, split, shown, character, index, classes, parts)
     return run
 
 
-def _evidence(run, split, shown: Pictures, character, index, classes, witness) -> None:
+def _evidence(run, split, shown: Pictures, character, index, classes, parts) -> None:
+    witness, probabilities = parts
     chance = np.random.default_rng(1000 * index + sum(map(ord, split)))
     n, folder = len(shown.ids), run.path / "evidence" / split
     difficulty = np.random.default_rng(5).random(n)  # shared: runs fail on the same hard pictures
@@ -160,7 +163,20 @@ def _evidence(run, split, shown: Pictures, character, index, classes, witness) -
             for kind, rate in chances.items()
         }
         write_witness(folder, columns | altered)
+    if probabilities:
+        write_predictions(folder, columns | _probabilities(columns, len(classes)))
     _gallery(folder / "gallery", shown)
+
+
+def _probabilities(columns: dict[str, np.ndarray], classes: int) -> dict[str, np.ndarray]:
+    """What the confidence leaves of 1 is shared by the other classes."""
+    confidence = columns["confidence"].astype(np.float64)
+    rest = (1 - confidence) / (classes - 1)
+    right = columns["prediction"] == columns["label"]
+    truth = np.where(right, confidence, rest)
+    others = confidence**2 + (classes - 1) * rest**2
+    found = {"confidence": confidence, "log_true": np.log(truth), "brier": others - 2 * truth + 1}
+    return {f"prediction/{name}": values for name, values in found.items()}
 
 
 def _heat(name, shown: Pictures, focus, chance) -> dict[str, np.ndarray]:

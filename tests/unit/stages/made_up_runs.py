@@ -12,6 +12,7 @@ import yaml
 
 from rationale_cli.runs.evidence import EvidenceSpec, EvidenceTable, WitnessTable
 from rationale_cli.runs.folder import Run
+from rationale_cli.runs.predictions import write_predictions
 
 CLASSES = ("checks", "dots", "rings", "stripes")
 CONTROLS = ("uniform", "center", "random", "random-head", "wrong-class")
@@ -32,12 +33,15 @@ def make_run(
     area: np.ndarray | float = 0.3,
     status: np.ndarray | None = None,
     witness: Mapping[str, np.ndarray] | None = None,
+    confidence: np.ndarray | None = None,
+    logits: bool = True,
     **spec: Any,
 ) -> Run:
     """Write one split of one run; a second call with another split adds to it.
 
     ``rma`` maps names of evidence sets (``gaa-last-dot``, ``center``) to n values; ``witness`` kinds to
-    flags of right predictions; ``spec`` are fields of the description that differ from the usual.
+    flags of right predictions; ``spec`` are fields of the description that differ from the usual. With a
+    ``confidence`` (above a half) probabilities are stored: what is left of 1 is shared by the other classes.
     """
     n = len(right)
     ids = np.array([f"{index:04d}" for index in range(n)], dtype=object) if ids is None else ids
@@ -63,12 +67,31 @@ def make_run(
         (target / "spec.yaml").write_text(_spec(one, split, spec).to_yaml(), encoding="utf-8")
     if witness is not None:
         _write_witness(folder / "evidence" / split / "witness", ids, label, witness)
+    if confidence is not None:
+        columns = {"id": ids, "label": label.astype(np.int32), "prediction": predicted(label, right)}
+        write_predictions(folder / "evidence" / split, columns | _probabilities(columns, confidence, logits))
     return Run.open(folder)
 
 
 def predicted(label: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The label where right, the next class where wrong."""
     return np.where(right, label, (label + 1) % len(CLASSES)).astype(np.int32)
+
+
+def _probabilities(
+    columns: Mapping[str, np.ndarray], confidence: np.ndarray, logits: bool
+) -> dict[str, np.ndarray]:
+    n, others = len(confidence), len(CLASSES) - 1
+    chances = np.repeat(((1 - confidence) / others)[:, None], len(CLASSES), axis=1)
+    chances[np.arange(n), columns["prediction"]] = confidence
+    truth = np.eye(len(CLASSES))[columns["label"]]
+    found = {
+        "confidence": confidence,
+        "log_true": np.log(chances[np.arange(n), columns["label"]]),
+        "brier": ((chances - truth) ** 2).sum(axis=1),
+    }
+    kept = {"logits": np.log(chances).astype(np.float32)} if logits else {}
+    return {f"prediction/{name}": values for name, values in (found | kept).items()}
 
 
 def _write_witness(folder: Path, ids: np.ndarray, label: np.ndarray, kinds: Mapping[str, np.ndarray]) -> None:

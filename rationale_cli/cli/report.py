@@ -57,6 +57,12 @@ def command(
             rich_help_panel=given.WHAT,
         ),
     ] = None,
+    bins: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=2, max=100, help="Bins of the calibration errors.", rich_help_panel=given.HOW
+        ),
+    ] = 15,
     allow_mismatch: Annotated[
         bool,
         typer.Option(
@@ -105,6 +111,7 @@ def command(
         specification=specification,
         mismatch="allow" if allow_mismatch else "refuse",
         claims=claims,
+        bins=bins,
     )
     result = report(request, TerminalProgress())
     if as_json:

@@ -32,8 +32,6 @@ from .comparable import zero_shot
 
 Method = Literal["temperature", "histogram", "isotonic", "dac"]
 
-Apply = Callable[[PredictionSet], Predicted]
-
 
 @dataclass(frozen=True)
 class CalibrateRequest:
@@ -83,6 +81,9 @@ class _Shown:
         return same and bool(set(self.predictions.table.id) & set(other.predictions.table.id))
 
 
+Apply = Callable[[_Shown], Predicted]
+
+
 def run(request: CalibrateRequest, progress: Progress | None = None) -> CalibrateResult:
     """Fit on one split, and write ``calibrated/<method>/`` for every other that shows other pictures.
 
@@ -94,7 +95,7 @@ def run(request: CalibrateRequest, progress: Progress | None = None) -> Calibrat
     others = [_shown(request, one) for one in _explained(request.run) if one != request.fit]
     kept = [one for one in others if not one.shares_pictures(fit)]
     notes = _notes(request, others, kept)
-    made, apply = _FITS[request.method](request, fit)
+    made, apply = _FITS[request.method](request, fit, kept)
     notes += _doubts(request, fit, made)
     for note in notes:
         progress.warn(note)
@@ -152,14 +153,14 @@ def _doubts(request: CalibrateRequest, fit: _Shown, made: Recalibration) -> list
             "No temperature is the best: all answers are right, or the logits say nothing of the label. The "
             "one taken is where the search ends."
         )
-    if request.method == "dac" and not made.parameters["new_classes"]:
+    if request.method == "dac" and not made.parameters["factors"]:
         notes.append(f"Every class occurs in {request.fit}, so DAC changes nothing.")
     return notes
 
 
 def _calibrated(request: CalibrateRequest, one: _Shown, made: Recalibration, apply: Apply) -> CalibratedSplit:
     table = one.predictions.table
-    after = apply(one.predictions)
+    after = apply(one)
     new = PredictionTable(
         table.id, table.label, table.prediction, after.confidence, after.log_true, after.brier
     )
@@ -178,24 +179,25 @@ def _told(table: PredictionTable) -> Predicted:
     return Predicted(right, table.confidence, table.log_true, table.brier)
 
 
-def _temperature(request: CalibrateRequest, fit: _Shown) -> tuple[Recalibration, Apply]:
+def _temperature(request: CalibrateRequest, fit: _Shown, _: Sequence[_Shown]) -> tuple[Recalibration, Apply]:
     there = fit.predictions
     temperature = fit_temperature(there.logits(), there.table.label)
     made = _made(request, fit, {"temperature": temperature})
 
-    def apply(one: PredictionSet) -> Predicted:
-        return predicted(one.logits(), one.table.label, one.table.prediction, temperature)
+    def apply(one: _Shown) -> Predicted:
+        table = one.predictions.table
+        return predicted(one.predictions.logits(), table.label, table.prediction, temperature)
 
     return made, apply
 
 
-def _histogram(request: CalibrateRequest, fit: _Shown) -> tuple[Recalibration, Apply]:
+def _histogram(request: CalibrateRequest, fit: _Shown, _: Sequence[_Shown]) -> tuple[Recalibration, Apply]:
     told = _told(fit.predictions.table)
     found = fit_histogram(told.confidence, told.right, request.bins)
     return _made(request, fit, {"edges": list(found.at), "values": list(found.value)}), _mapped(found)
 
 
-def _isotonic(request: CalibrateRequest, fit: _Shown) -> tuple[Recalibration, Apply]:
+def _isotonic(request: CalibrateRequest, fit: _Shown, _: Sequence[_Shown]) -> tuple[Recalibration, Apply]:
     told = _told(fit.predictions.table)
     found = fit_isotonic(told.confidence, told.right)
     return _made(request, fit, {"knots": list(found.at), "values": list(found.value)}), _mapped(found)
@@ -204,31 +206,42 @@ def _isotonic(request: CalibrateRequest, fit: _Shown) -> tuple[Recalibration, Ap
 def _mapped(found: Map) -> Apply:
     """The answer alone has a probability then; what is left of 1 belongs to no class in particular."""
 
-    def apply(one: PredictionSet) -> Predicted:
-        told = _told(one.table)
+    def apply(one: _Shown) -> Predicted:
+        told = _told(one.predictions.table)
         unknown = np.full(len(told.right), np.nan)
         return Predicted(told.right, found(told.confidence), unknown, unknown)
 
     return apply
 
 
-def _dac(request: CalibrateRequest, fit: _Shown) -> tuple[Recalibration, Apply]:
+def _dac(request: CalibrateRequest, fit: _Shown, others: Sequence[_Shown]) -> tuple[Recalibration, Apply]:
     from ..engine.class_vectors import class_vectors
 
-    vectors = class_vectors(request.run, request.registry)
-    base = np.unique(fit.predictions.table.label)
-    factors = dac_factors((vectors.zero_shot[base], vectors.zero_shot), (vectors.tuned[base], vectors.tuned))
-    new = len(factors) - len(base)
-    made = _made(request, fit, {"new_classes": new, "factors": factors.tolist()})
+    occurring = np.unique(fit.predictions.table.label)
+    tasks = list(dict.fromkeys([fit.spec.classnames, *(one.spec.classnames for one in others)]))
+    vectors = dict(zip(tasks, class_vectors(request.run, request.registry, tasks), strict=True))
+    base = vectors[fit.spec.classnames]
+    known = {fit.spec.classnames[label] for label in occurring}
+    factors = {
+        names: dac_factors((base.zero_shot[occurring], one.zero_shot), (base.tuned[occurring], one.tuned))
+        for names, one in vectors.items()
+    }
+    new = {
+        name: float(factor)
+        for names, values in factors.items()
+        for name, factor in zip(names, values, strict=True)
+        if name not in known
+    }
 
-    def apply(one: PredictionSet) -> Predicted:
-        answers = one.table.prediction
-        return predicted(one.logits(), one.table.label, answers, 1 / factors[answers])
+    def apply(one: _Shown) -> Predicted:
+        table = one.predictions.table
+        divisor = 1 / factors[one.spec.classnames][table.prediction]
+        return predicted(one.predictions.logits(), table.label, table.prediction, divisor)
 
-    return made, apply
+    return _made(request, fit, {"factors": new}), apply
 
 
-_FITS: dict[str, Callable[[CalibrateRequest, _Shown], tuple[Recalibration, Apply]]] = {
+_FITS: dict[str, Callable[[CalibrateRequest, _Shown, Sequence[_Shown]], tuple[Recalibration, Apply]]] = {
     "temperature": _temperature,
     "histogram": _histogram,
     "isotonic": _isotonic,

@@ -117,7 +117,8 @@ def _explain(
     needs_prediction = not _predicted(folder, ids, kept, logits=options.logits is True)
     skipped: tuple[str, ...] = ()
     if todo or needs_witness or needs_prediction:
-        logits = needs_prediction and _keeps_logits(work, len(indices))
+        classes = len(condition.task(work.built.dataset.task).classnames)
+        logits = needs_prediction and _keeps_logits(options, len(indices), classes)
         sets = [specs[name] for name in todo]
         job = _Job(
             folder, classifier, pictures, tuple(indices), sets, needs_witness, needs_prediction, logits
@@ -202,10 +203,8 @@ def _merge(job: _Job, parts: Parts) -> tuple[str, ...]:
     return skipped
 
 
-def _keeps_logits(work: _Work, pictures: int) -> bool:
-    if work.options.logits is not None:
-        return work.options.logits
-    return 4 * pictures * len(work.built.dataset.task.classnames) <= _LOGITS_BYTES
+def _keeps_logits(options: ExplainOptions, pictures: int, classes: int) -> bool:
+    return 4 * pictures * classes <= _LOGITS_BYTES if options.logits is None else options.logits
 
 
 def _predicted(folder: Path, ids: Sequence[str], kept: Sequence[str], *, logits: bool) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..contracts import Progress, Silent
 from ..errors import InputError
 from ..measures.audit_results import PairAudit
+from ..measures.calibration import BINS
 from ..measures.claims import Claim
 from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.quadrants import ratios
@@ -49,6 +50,8 @@ class ReportRequest:
     """What a recipe shows; it stands before all else."""
     claims: bool = False
     """Whether the paper's claims are tested on these runs."""
+    bins: int = BINS
+    """Of the calibration errors."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ def run(request: ReportRequest, progress: Progress | None = None) -> ReportResul
             baseline=request.baseline,
             specification=request.specification,
             mismatch=request.mismatch,
+            bins=request.bins,
         ),
         progress,
     )

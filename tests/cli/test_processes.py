@@ -43,6 +43,9 @@ def test_explaining_with_two_processes_equals_one(rationale: Command, tmp_path: 
         np.testing.assert_array_equal(one[name].table.prediction, two[name].table.prediction)
         np.testing.assert_allclose(one[name].table.rma, two[name].table.rma, atol=1e-5)
         np.testing.assert_allclose(one[name].heatmaps(), two[name].heatmaps(), atol=1e-3)
+    one, two = (load_run(name, tmp_path / "runs").predictions("test") for name in ("p1", "p2"))
+    np.testing.assert_array_equal(one.table.id, two.table.id)
+    np.testing.assert_allclose(one.table.log_true, two.table.log_true, atol=1e-5)
 
 
 @pytest.mark.slow

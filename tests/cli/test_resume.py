@@ -102,6 +102,10 @@ def test_a_killed_explanation_ends_like_an_undisturbed_one(rationale: Command, t
                 getattr(one[name].table, column), getattr(other[name].table, column)
             )
         np.testing.assert_array_equal(one[name].heatmaps(), other[name].heatmaps())
+    first, second = (load_run(name, runs).predictions("test") for name in ("whole", "killed"))
+    for column in ("id", "confidence", "log_true", "brier"):
+        np.testing.assert_array_equal(getattr(first.table, column), getattr(second.table, column))
+    np.testing.assert_array_equal(first.logits(), second.logits())
     assert not parts()
     again = rationale("explain", "killed", *words)
     assert "0 evidence sets written, 8 kept" in again.stdout

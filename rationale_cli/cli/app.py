@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import audit, calibrate, data, env, explain, finetune, info, report, run, score, validate, weights
+from . import (
+    audit,
+    calibrate,
+    data,
+    env,
+    explain,
+    finetune,
+    info,
+    interpolate,
+    report,
+    run,
+    score,
+    validate,
+    weights,
+)
 from . import list as listing
 from .screen import guarded
 
@@ -38,6 +52,7 @@ app = typer.Typer(
 
 for name, module, panel in (
     ("finetune", finetune, _JOB),
+    ("interpolate", interpolate, _JOB),
     ("explain", explain, _JOB),
     ("score", score, _JOB),
     ("calibrate", calibrate, _JOB),

@@ -28,6 +28,9 @@ from .predictions import PredictionSet
 
 SCHEMA = 1
 STATUSES = ("started", "done")
+INTERPOLATION = "interpolation"
+"""Section of the configuration of a run whose weights were interpolated: ``run``, ``alpha`` and that run's
+``checkpoint_sha256``."""
 
 
 @dataclass(frozen=True)

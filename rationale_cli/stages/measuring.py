@@ -18,7 +18,7 @@ from ..measures.probabilities import Predicted
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
 from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSet, EvidenceTable, WitnessTable
-from ..runs.folder import Run
+from ..runs.folder import INTERPOLATION, Run
 from ..runs.predictions import PredictionSet
 from .comparable import Source
 
@@ -211,6 +211,9 @@ def _order(have: Ids, ids: Ids) -> Order | None:
 
 
 def _without_seed(configuration: Any) -> str:
-    sections = {key: configuration.get(key) for key in ("model", "method", "dataset", "train")}
+    decisive = ("model", "method", "dataset", "train", INTERPOLATION)
+    sections = {key: configuration.get(key) for key in decisive}
+    if interpolated := sections[INTERPOLATION]:
+        sections[INTERPOLATION] = interpolated["alpha"]
     train = {key: value for key, value in (sections["train"] or {}).items() if key != "seed"}
     return json.dumps({**sections, "train": train}, sort_keys=True, default=str)

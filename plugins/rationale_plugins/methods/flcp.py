@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -85,6 +86,12 @@ class Flcp:
         step = cast(_Step, fitted.step)
         vectors = class_embeddings(step.classifier.model, step.task)
         step.classifier.class_vectors.copy_(vectors)
+
+    def zero_shot(
+        self, fitted: Fitted, task: Task, tuned: Mapping[str, Tensor], support: Support
+    ) -> Mapping[str, Tensor]:
+        """Both towers as they came."""
+        return fitted.classifier.delta()
 
     def retarget(self, fitted: Fitted, task: Task) -> TextClassifier:
         """Other names are encoded by the tuned text tower."""

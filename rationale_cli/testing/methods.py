@@ -43,6 +43,7 @@ def check_method(method: Method, model: VisionLanguageModel, task: Task, batch: 
         _check_cached(fitted, images, labels)
         _check_step(fitted, images, labels)
     _check_finish(method, fitted, support)
+    _check_zero_shot(method, fitted, _built(method, model, task), task, support)
     _check_checkpoint(fitted, _built(method, model, task), images)
 
 
@@ -118,6 +119,20 @@ def _check_finish(method: Method, fitted: Fitted, support: Support) -> None:
         found is None or all(isinstance(one, float) for one in found.values()),
         f"finish must return a mapping of names to floats, or None, but returns {found!r}",
     )
+
+
+def _check_zero_shot(method: Method, tuned: Fitted, fresh: Fitted, task: Task, support: Support) -> None:
+    zero_shot: Callable[..., Mapping[str, Tensor]] | None = getattr(method, "zero_shot", None)
+    if zero_shot is None:
+        return
+    end = tuned.classifier.delta()
+    try:
+        with torch.no_grad(), evaluation(cast(nn.Module, fresh.classifier)):
+            start = zero_shot(fresh, task, end, support)
+    except InputError:
+        return
+    shapes = [{name: one.shape for name, one in delta.items()} for delta in (start, end)]
+    demand(shapes[0] == shapes[1], "zero_shot must return tensors with the names and shapes of tuned")
 
 
 def _check_scores(classifier: Classifier, features: Tensor, logits: Tensor) -> None:

@@ -250,7 +250,7 @@ class Peculiar(FakeModel):
         front = torch.cat([self.cls, self.registers], dim=1).expand(len(images), -1, -1)
         tokens = torch.cat([front, patches], dim=1)
         for block in self.blocks:
-            joint = block.joint(block.norm(tokens)).view(*tokens.shape[:2], 3, 2, WIDTH // 2)
+            joint = block.qkv(block.norm(tokens)).view(*tokens.shape[:2], 3, 2, WIDTH // 2)
             query, key, value = joint.permute(2, 0, 3, 1, 4)
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=self.mask, scale=0.4)
             tokens = tokens + block.out(mixed.transpose(1, 2).flatten(2))

@@ -1,7 +1,7 @@
 """rationale: is a fine-tuned vision-language model right for the right reasons?
 
-``finetune``, ``explain``, ``score``, ``report`` and ``load_run`` are the library's doors; they are imported
-when they are first used, so that importing the package costs nothing.
+``finetune``, ``explain``, ``score``, ``calibrate``, ``report`` and ``load_run`` are the library's doors; they
+are imported when they are first used, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stages.library import explain, finetune, load_run, report, score
+    from .stages.library import calibrate, explain, finetune, load_run, report, score
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "explain", "finetune", "load_run", "report", "score"]
+__all__ = ["__version__", "calibrate", "explain", "finetune", "load_run", "report", "score"]
 
 
 def __getattr__(name: str) -> Any:

@@ -137,11 +137,12 @@ def _evidence(name: str, told: Predicted, bins: int, how: Resampling) -> Evidenc
 
 def _contrast(valid: EvidenceCalibration, invalid: EvidenceCalibration) -> Estimate | None:
     """Overconfidence by invalid minus by valid evidence: different pictures, so independent."""
-    sides = [one.metrics["overconfidence"] for one in (invalid, valid)]
-    if any(one.value is None or one.low is None or one.high is None for one in sides):
-        return None
-    (first, second) = ((one.value, Interval(one.low, one.high)) for one in sides)  # type: ignore[arg-type]
-    found = mover(first, second, LEVEL)  # type: ignore[arg-type]
+    sides = []
+    for one in (invalid.metrics["overconfidence"], valid.metrics["overconfidence"]):
+        if one.value is None or one.low is None or one.high is None:
+            return None
+        sides.append((one.value, Interval(one.low, one.high)))
+    found = mover(sides[0], sides[1], LEVEL)
     return Estimate(found.difference, defined(found.low), defined(found.high), valid.n + invalid.n)
 
 

@@ -115,17 +115,25 @@ def estimate_cell(one: Estimate | None, metric: str, difference: Difference | No
 
 def spoken(scored: ScoreTable) -> list[str]:
     """What is to be said under a table of calibration, in sentences."""
-    lines = []
     known = [(row, row.calibration) for row in scored.rows if row.calibration is not None]
-    parts = [f"{row.run} {number(one.predictions[0].expected_ece)}" for row, one in known]
-    lines.append(f"ECE that perfectly calibrated confidences of these pictures show: {', '.join(parts)}.")
-    lines += [line for row, one in known for line in _confident(row, one)]
-    lines += [line for row, one in known for line in _abstaining(row, one)]
+    expected, *lacking = caveats(scored)
+    confident = [line for row, one in known for line in _confident(row, one)]
+    abstaining = [line for row, one in known for line in _abstaining(row, one)]
+    return [expected, *confident, *abstaining, *lacking]
+
+
+def caveats(scored: ScoreTable) -> list[str]:
+    """What chance alone shows, and whose probabilities lack."""
+    parts = [
+        f"{row.run} {number(row.calibration.predictions[0].expected_ece)}"
+        for row in scored.rows
+        if row.calibration is not None
+    ]
+    lines = [f"ECE that perfectly calibrated confidences of these pictures show: {', '.join(parts)}."]
     if missing := [row.run for row in scored.rows if row.calibration is None]:
-        lines.append(
-            f"No probabilities are stored for {', '.join(missing)}: "
-            f"`rationale explain {' '.join(missing)}` adds them."
-        )
+        names = ", ".join(missing)
+        remedy = f"`rationale explain {' '.join(missing)}` adds them"
+        lines.append(f"No probabilities are stored for {names}: {remedy}.")
     return lines
 
 

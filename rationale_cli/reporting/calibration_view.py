@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..measures.calibration_results import Abstention, Calibration, CalibrationScore
 from ..measures.results import Difference, RunScore, ScoreTable
-from .calibration_tables import COLUMNS, estimate_cell, signed, spoken, title_of, unit_of
+from .calibration_tables import COLUMNS, caveats, estimate_cell, signed, title_of, unit_of
 from .figures import Series
 from .numbers import interval, number, probability
 from .reliability import RISKS, Diagram, reliability, risk_coverage
@@ -111,7 +111,7 @@ def calibration_view(table: ScoreTable, series: Series, where: str) -> Calibrati
         curves=tuple(one for one in drawn if one is not None),
         abstention=tuple(line for row, found in known for line in _abstention(row, found.abstention)),
         heatmaps=tuple(dict.fromkeys(found.heatmaps for _, found in known if found.heatmaps)),
-        notes=tuple(one for one in spoken(table) if one.startswith(("ECE that", "No prob"))),
+        notes=tuple(caveats(table)),
     )
 
 

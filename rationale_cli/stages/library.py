@@ -1,4 +1,4 @@
-"""The tool as a library: the four verbs as functions of plain arguments."""
+"""The tool as a library: the verbs as functions of plain arguments."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..runs.folder import Run
 
 if TYPE_CHECKING:
     from ..measures.results import ScoreResult
+    from .calibrate import CalibrateResult, Method
 
 Reference = Run | str | Path
 """A run, its name below the runs folder, or its path."""
@@ -78,6 +79,25 @@ def score(
 
     opened = tuple(load_run(one, root) for one in runs)
     return run(ScoreRequest(opened, thresholds=tuple(thresholds), baseline=baseline), progress)
+
+
+def calibrate(
+    run: Reference,
+    fit: str,
+    method: Method = "temperature",
+    *,
+    root: str | Path = "runs",
+    progress: Progress | None = None,
+) -> CalibrateResult:
+    """Fit a post-hoc method on the split ``fit`` and write the other splits' confidences anew, beside.
+
+    Raises what ``stages.calibrate.run`` does.
+    """
+    from ..registry import Registry
+    from .calibrate import CalibrateRequest
+    from .calibrate import run as stage
+
+    return stage(CalibrateRequest(load_run(run, root), method, fit, Registry.discover()), progress)
 
 
 def report(

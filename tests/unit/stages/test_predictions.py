@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rationale_cli import explain, finetune
+from rationale_cli import calibrate, explain, finetune
 from rationale_cli.errors import InputError
-from rationale_cli.registry import Registry
 from rationale_cli.runs.folder import Run
-from rationale_cli.stages import calibrate
-from rationale_cli.stages.calibrate import CalibrateRequest
 
 FEW = {
     "explain.limit": 20,
@@ -94,7 +91,7 @@ def test_another_sample_of_pictures_joins_those_that_are_there(fresh: Run) -> No
 
 
 def test_dac_embeds_the_class_names(made: Run, fresh: Run) -> None:
-    result = calibrate.run(CalibrateRequest(fresh, "dac", "shifted", Registry.discover()))
+    result = calibrate(fresh, "shifted", "dac")
     # Zero-shot class vectors did not move, and every class occurs or is as near as it was.
     assert all(factor == pytest.approx(1) for factor in result.made.parameters["factors"].values())
     assert result.splits[0].after.metrics["NLL"].value == pytest.approx(
@@ -106,7 +103,7 @@ def test_dac_of_classes_that_were_not_tuned_on(tmp_path: Path) -> None:
     dataset = {"use": "scenes", "train_size": 48, "test_size": 48, "classes": "base-to-new"}
     settings = {"dataset": dataset, "method": "flcp", "train.epochs": 2, "method.lr": 1e-3}
     run = explain(finetune(settings, root=tmp_path), {"explain.audit": False, "explain.witness": False})
-    result = calibrate.run(CalibrateRequest(run, "dac", "test-base", Registry.discover()))
+    result = calibrate(run, "test-base", "dac")
     new = run.evidence("test-new")["gaa-last-dot"].spec.classnames
     factors = result.made.parameters["factors"]
     assert set(factors) == set(new) and not np.allclose(list(factors.values()), 1, atol=1e-3)
@@ -125,4 +122,4 @@ def test_dac_refuses_a_linear_head(tmp_path: Path) -> None:
     )
     explain(run, FEW)
     with pytest.raises(InputError, match="linear head"):
-        calibrate.run(CalibrateRequest(run, "dac", "shifted", Registry.discover()))
+        calibrate(run, "shifted", "dac")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from rationale_cli import explain, finetune, load_run, score
+from rationale_cli.contracts import Silent
 from rationale_cli.errors import InputError
 from rationale_cli.registry import Registry
 from rationale_cli.stages.interpolate import InterpolateRequest
@@ -39,6 +41,36 @@ def test_each_is_tuned_and_explained_and_weights_between_are_runs(rationale: Com
     assert {"alpha", "validation_accuracy"} <= runs[-1].manifest["training"]["found"].keys()
     rows = {row.run: row.title for row in score(runs, root=root).tables[0].rows}
     assert rows["clip-lora-alpha-0"] == "clip-lora · 0"
+
+
+class Stopping(Silent):
+    """Ends the work in its second epoch."""
+
+    @contextmanager
+    def task(self, description, total):
+        steps = []
+
+        def advance(done, remark):
+            steps.append(done)
+            if description == "training" and sum(steps) == 3:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+@pytest.mark.parametrize("method", ["lp-ft", "clip-lora", "wise-ft"])
+def test_what_was_interrupted_ends_as_if_it_had_not_been(method: str, tmp_path: Path) -> None:
+    settings = {"method": method, **QUICK, "train.epochs": 2}
+    if method == "lp-ft":
+        settings["method.strengths"] = 3
+    whole = finetune(settings, name="whole", root=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(settings, name="parts", root=tmp_path, progress=Stopping())
+    assert (tmp_path / "parts" / "state").is_dir()
+    parts = finetune(settings, name="parts", root=tmp_path)
+    assert parts.manifest["training"]["resumed"]
+    assert parts.manifest["training"]["found"] == whole.manifest["training"]["found"]
+    assert parts.checkpoint.read_bytes() == whole.checkpoint.read_bytes()
 
 
 def between(run, *alphas):

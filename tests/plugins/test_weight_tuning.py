@@ -344,10 +344,23 @@ def test_flcp_draws_a_template_for_each_picture_and_step():
 def test_with_soft_targets_a_class_shares_the_target():
     model = FakeModel()
     images, labels = pictures(side=32)
-    loss = flcp_step(model, targets="soft")(images, labels)
-    texts = [TASK.templates[0].format(TASK.classnames[label]) for label in labels]
-    targets = (labels[:, None] == labels).float() / 2
-    torch.testing.assert_close(loss, infonce(model, images, texts, targets))
+    loss = {}
+    for targets in ("soft", "identity"):
+        torch.manual_seed(1)
+        loss[targets] = flcp_step(model, targets=targets, templates="all")(images, labels)
+    torch.manual_seed(1)
+    drawn = torch.randint(2, (6,)).tolist()
+    texts = [TASK.templates[a].format(TASK.classnames[b]) for a, b in zip(drawn, labels, strict=True)]
+    shared = (labels[:, None] == labels).float() / 2
+    torch.testing.assert_close(loss["soft"], infonce(model, images, texts, shared))
+    assert not torch.allclose(loss["soft"], loss["identity"])
+
+
+def test_with_one_text_a_class_soft_targets_change_nothing():
+    model = FakeModel()
+    images, labels = pictures(side=32)
+    soft, hard = (flcp_step(model, targets=one)(images, labels) for one in ("soft", "identity"))
+    torch.testing.assert_close(soft, hard)
 
 
 def test_the_matching_loss_takes_one_text_a_class():

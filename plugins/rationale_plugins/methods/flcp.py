@@ -43,7 +43,7 @@ class Flcp:
         released code, in one of all templates, drawn anew for each picture and step."""
         targets: Literal["identity", "soft"] = "identity"
         """Whether what else the batch holds of a picture's own class are negatives, as published, or share
-        the target."""
+        the target. With one text a class both losses are the same."""
         gather: bool = True
         """Take negatives from all processes: the loss is that of one process at the same global batch."""
 

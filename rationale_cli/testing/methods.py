@@ -26,6 +26,7 @@ def check_method(method: Method, model: VisionLanguageModel, task: Task, batch: 
     without ``prepare``. ``model`` itself is left alone.
     """
     check_plugin("method", type(method))
+    _check_recommended(getattr(method, "recommended", {}))
     lacking = [need for need in method.needs if not hasattr(model, need)]
     demand(not lacking, f"this suite needs a model with {lacking}: give it one")
     images = pictures(model, batch)
@@ -66,6 +67,13 @@ def check_classifier(classifier: Classifier, images: Tensor, classes: int) -> No
             "logits of a picture must not depend on its neighbours in the batch",
         )
         _check_scores(classifier, features, logits)
+
+
+def _check_recommended(values: object) -> None:
+    demand(isinstance(values, Mapping), "recommended must be a mapping on the class")
+    keys = set(cast(Mapping[str, object], values))
+    bad = {key for key in keys if key.partition(".")[0] not in {"method", "train"}} | (keys & {"method.use"})
+    demand(not bad, f"recommended may hold keys of method and train, not {listed(bad)}")
 
 
 def _built(method: Method, model: VisionLanguageModel, task: Task) -> Fitted:

@@ -16,6 +16,7 @@ from rationale_cli.errors import InputError, PluginError
 from rationale_cli.hooks import Entry, hookimpl
 from rationale_cli.recipe import Draft, Given, from_mapping, from_sets, load_recipe, recorded
 from rationale_cli.registry import Registry
+from rationale_cli.toolkit.prompts import NEEDS
 
 
 class Model:
@@ -55,7 +56,7 @@ class Method:
 
 
 class Prompts(Method):
-    needs = ("token_embedding",)
+    needs = NEEDS
 
 
 class Advised(Method):
@@ -208,7 +209,9 @@ def test_a_required_option_is_asked_for(registry):
 
 
 def test_a_model_without_the_methods_capabilities_is_refused(registry):
-    with pytest.raises(PluginError, match=r"'rationale:prompts' needs a model with token_embedding"):
+    with pytest.raises(
+        PluginError, match=r"'rationale:prompts' needs a model with token_embeddings, embed_.*, token_"
+    ):
         configure(draft(method="prompts"), registry)
 
 

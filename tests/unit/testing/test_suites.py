@@ -545,6 +545,12 @@ class OtherCache(Tune):
         return Cached(classifier)
 
 
+class Advising(Tune):
+    """Wrong: recommends what is not its own."""
+
+    recommended: ClassVar = {"train.epochs": 3, "dataset.size": 3}
+
+
 class NoRate(Tune):
     """Wrong: trains without a learning rate."""
 
@@ -591,6 +597,7 @@ class Batchy(LinearClassifier):
         (Meddling, "must stay bit-identical: .*log_scale"),
         (Unreduced, "one finite loss"),
         (OtherCache, "the step's own loss"),
+        (Advising, "not dataset.size"),
         (NoRate, "needs an option 'lr'"),
     ],
 )

@@ -63,9 +63,10 @@ def byte_pairs():
 
 
 def letters():
-    """SigLIP 2's kind of tokenizer with letters alone."""
-    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *"abcdefghijklmnopqrstuvwxyz"]
-    return Siglip2Tokenizer(vocab={token: number for number, token in enumerate(tokens)}, merges=[])
+    """SigLIP 2's kind of tokenizer with letters and the word "a" alone."""
+    tokens = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *"abcdefghijklmnopqrstuvwxyz", "▁a"]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    return Siglip2Tokenizer(vocab=vocabulary, merges=[("▁", "a")])
 
 
 def clip(folder, **text):
@@ -101,7 +102,7 @@ def siglip(folder):
 
 def naflex(folder):
     torch.manual_seed(0)
-    text = {**SIZES, "num_hidden_layers": 1, "vocab_size": 32, "max_position_embeddings": 64}
+    text = {**SIZES, "num_hidden_layers": 1, "vocab_size": 33, "max_position_embeddings": 64}
     tokens = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
     config = Siglip2Config(
         vision_config={**VISION, "num_patches": 16},

@@ -87,6 +87,22 @@ def rationale_methods() -> list[Entry]:
             "Tip-Adapter-F: Tip-Adapter with trained keys",
         ),
         Entry(
+            "coop",
+            f"{_METHODS}.coop:CoOp",
+            "CoOp: a learned context around the class names, both towers frozen",
+        ),
+        Entry("cocoop", f"{_METHODS}.cocoop:CoCoOp", "CoCoOp: a learned context that each picture moves"),
+        Entry(
+            "kgcoop",
+            f"{_METHODS}.kgcoop:KgCoOp",
+            "KgCoOp: CoOp held near the prompts that were written by hand",
+        ),
+        Entry(
+            "prograd",
+            f"{_METHODS}.prograd:ProGrad",
+            "ProGrad: CoOp that takes no step against the zero-shot prediction",
+        ),
+        Entry(
             "lp-ft",
             f"{_METHODS}.lp_ft:LpFt",
             "LP-FT: fine-tuning that starts from the best logistic regression on the frozen features",

@@ -90,9 +90,9 @@ class Method(Protocol):
       training is resumed: what it does follows from the pictures and torch's seed);
     - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving; what it
       returns (chosen values, say) is kept in the run's manifest;
-    - ``retarget(fitted, task) -> Classifier`` when explaining: the tuned classifier for other classes, where
-      class vectors come from their names. It shares the model and all that was tuned. Without it other
-      classes than those of the tuning cannot be predicted;
+    - ``retarget(fitted, task) -> Classifier | None`` when explaining: the tuned classifier for other classes,
+      where class vectors come from their names. It shares the model and all that was tuned. Without it, or
+      where it gives None, other classes than those of the tuning cannot be predicted;
     - ``zero_shot(fitted, task, tuned, support) -> Mapping[str, Tensor]`` for ``rationale interpolate``: the
       delta that stands for zero-shot, with the names and shapes of ``tuned``, the run's. ``fitted`` is as it
       was built; ``finish`` is called after weights between both were loaded.

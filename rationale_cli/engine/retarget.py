@@ -29,7 +29,9 @@ def classifier_for(built: Built, task: Task) -> Classifier:
         raise _refusal(built, task)
     cast(nn.Module, built.classifier).eval()
     with torch.no_grad():
-        found: Classifier = retarget(built.fitted, task)
+        found: Classifier | None = retarget(built.fitted, task)
+    if found is None:
+        raise _refusal(built, task)
     return found
 
 
@@ -37,8 +39,8 @@ def _refusal(built: Built, task: Task) -> UnknownClassesError:
     own = built.dataset.task.classnames
     new = next(name for name in task.classnames if name not in own)
     return UnknownClassesError(
-        f"Expected classes that the run knows but got {new!r}, and {built.configuration.method.bare!r} makes "
-        f"no class vectors from names. {did_you_mean(new, own)}",
+        f"Expected classes that the run knows but got {new!r}, and this run of "
+        f"{built.configuration.method.bare!r} makes no class vectors from names. {did_you_mean(new, own)}",
         next_step="choose pictures of the classes that the run was tuned on, or a method that classifies by "
         "names (zs, flcp, coop)",
     )

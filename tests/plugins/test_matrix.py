@@ -90,6 +90,9 @@ MODELS = {
     "tiny-blip": lambda: TinyBlip(TinyBlip.Options()),
 }
 METHODS = [one.qualified for one in REGISTRY.entries("method")]
+SETTINGS = {f"rationale:{name}": {"context": 4, "words": ""} for name in ("coop", "prograd")}
+"""Small models read short texts."""
+LABELS = torch.tensor([0, 1, 2, 1])
 ESTIMATORS = [Specification("last", "dot"), Specification("all", "native")]
 
 
@@ -100,14 +103,13 @@ def fitted(model, method):
     lacking = [need for need in plugin.needs if not hasattr(one, need)]
     if lacking:
         pytest.skip(f"{method} needs a model with {lacking}")
-    options = plugin.Options()
+    options = plugin.Options(**SETTINGS.get(method, {}))
     torch.manual_seed(5)
     return plugin(options), plugin(options).build(one, TASK)
 
 
 def tuned(plugin, made, images):
-    labels = torch.tensor([0, 1, 2, 1])
-    support = FakeSupport(images, labels, len(TASK.classnames))
+    support = FakeSupport(images, LABELS, len(TASK.classnames))
     made.classifier.eval()
     if hasattr(plugin, "prepare"):
         with torch.no_grad():
@@ -116,7 +118,7 @@ def tuned(plugin, made, images):
         trained = [one for one in made.step.parameters() if one.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=1e-3)
         made.step.train()
-        loss = made.step(images, labels)
+        loss = made.step(images, LABELS)
         torch.autograd.backward(loss)
         optimizer.step()
         assert loss.isfinite()
@@ -149,7 +151,7 @@ def test_tune_save_reload_explain(model, method, tmp_path):
         assert torch.equal(again.classifier(images), after)
 
     gaa = REGISTRY.load("attribution", "gaa")
-    explanation = gaa(gaa.Options()).explain(again.classifier, images, after.argmax(dim=1), ESTIMATORS)
+    explanation = gaa(gaa.Options()).explain(again.classifier, images, LABELS, ESTIMATORS)
     torch.testing.assert_close(explanation.logits, after, rtol=1e-4, atol=1e-5)
     grid = again.classifier.model.patch_grid(side, side)
     for relevance in explanation.relevance:

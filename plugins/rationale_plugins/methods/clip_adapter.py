@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rationale_cli.contracts import Fitted, MethodOptions, Scalar, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, train_only
 
-from ._feature_step import FeatureStep
+from ._feature_step import FeatureLoss, FeatureStep
 
 _REDUCTION = 4
 
@@ -51,7 +51,7 @@ class ClipAdapter:
         """Only the adapter trains, from PyTorch's default initialisation."""
         train_only(model, ())
         classifier = AdapterClassifier(model, class_embeddings(model, task), self.options.ratio)
-        return Fitted(classifier, FeatureStep(classifier))
+        return Fitted(classifier, FeatureStep(FeatureLoss(classifier)))
 
 
 class AdapterClassifier(TextClassifier):

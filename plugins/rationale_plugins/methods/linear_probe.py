@@ -7,7 +7,7 @@ from typing import ClassVar
 from rationale_cli.contracts import Fitted, MethodOptions, Protocols, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import LinearClassifier, feature_width, train_only
 
-from ._feature_step import FeatureStep
+from ._feature_step import FeatureLoss, FeatureStep
 
 
 class LinearProbe:
@@ -30,4 +30,4 @@ class LinearProbe:
         """A head in PyTorch's default initialisation; the encoder stays bit-identical."""
         train_only(model, ())
         classifier = LinearClassifier(model, len(task.classnames), feature_width(model))
-        return Fitted(classifier, FeatureStep(classifier))
+        return Fitted(classifier, FeatureStep(FeatureLoss(classifier)))

@@ -14,7 +14,7 @@ from rationale_cli.toolkit.encoding import encoded
 from rationale_cli.toolkit.heads import class_embeddings, train_only
 
 from ._cache import CacheClassifier, search
-from ._feature_step import FeatureStep
+from ._feature_step import FeatureLoss, FeatureStep
 
 _LARGEST = 2**30
 """Keys × classes, beyond which the cache does not fit into memory."""
@@ -128,4 +128,4 @@ class TipAdapterF(TipAdapter):
     def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
         """Only the keys train; there are none before ``prepare``."""
         classifier = self._classifier(model, task, trainable=True)
-        return Fitted(classifier, FeatureStep(classifier))
+        return Fitted(classifier, FeatureStep(FeatureLoss(classifier)))

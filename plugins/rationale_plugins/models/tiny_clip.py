@@ -29,6 +29,10 @@ _RECOMMENDED: dict[str, dict[str, Any]] = {
     "clip-adapter": {"method.lr": 0.05},
     "tip-adapter-f": {"train.augment": "none"},
     "lp": {"method.lr": 1e-3, "train.epochs": 20, "train.batch_size": 64},
+    "coop": {"train.epochs": 10},
+    "cocoop": {"train.epochs": 3, "train.batch_size": 8},
+    "kgcoop": {"train.epochs": 10, "train.batch_size": 32},
+    "prograd": {"train.epochs": 10},
 }
 
 

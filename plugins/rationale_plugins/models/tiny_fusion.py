@@ -56,6 +56,10 @@ _RECOMMENDED: dict[str, dict[str, Any]] = {
         "train.batch_size": 64,
     },
     "lp": {"method.lr": 1e-3, "train.epochs": 20, "train.batch_size": 64},
+    "coop": {"train.epochs": 10},
+    "cocoop": {"train.epochs": 3, "train.batch_size": 8},
+    "kgcoop": {"train.epochs": 10, "train.batch_size": 32},
+    "prograd": {"train.epochs": 10},
 }
 
 

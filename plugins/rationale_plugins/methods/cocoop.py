@@ -1,0 +1,104 @@
+"""CoCoOp: a learned context that depends on the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rationale_cli.contracts import Family, Fitted, PromptLearnable, Task, VisionLanguageModel
+from rationale_cli.toolkit.heads import products, train_only
+from rationale_cli.toolkit.modes import evaluation
+from rationale_cli.toolkit.prompts import NEEDS, Prompts
+
+from ._feature_step import FeatureLoss, FeatureStep
+from ._prompted import RECOMMENDED, PromptOptions, Resting, around, first_contexts
+
+_REDUCTION = 16
+
+
+class CoCoOp:
+    """CoOp whose context is moved by each picture; both towers rest.
+
+    Zhou et al. 2022, "Conditional Prompt Learning for Vision-Language Models": every token of the context is
+    shifted by π(f), a bottleneck on the picture's unit feature f. Each picture has class vectors of its own.
+    """
+
+    class Options(PromptOptions):
+        """Options of CoCoOp."""
+
+        words: str = "a photo of a"
+        """What the context begins as; zeros come first where ``context`` is longer. Without words it is
+        drawn from N(0, 0.02²)."""
+
+    needs: ClassVar[tuple[str, ...]] = NEEDS
+    recommended: ClassVar[Mapping[str, Any]] = {**RECOMMENDED, "train.batch_size": 1, "train.epochs": 10}
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
+        """Context and bottleneck train, the latter from PyTorch's default initialisation."""
+        train_only(model, ())
+        learnable = cast(PromptLearnable, model)
+        context = first_contexts(learnable, self.options)[0]
+        width = _embedding_width(model)
+        hidden = max(width // _REDUCTION, 1)
+        net = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, context.shape[-1]))
+        prompts = around(context, learnable, task, self.options)
+        classifier = ConditionalClassifier(learnable, prompts, context, net.to(context))
+        return Fitted(classifier, FeatureStep(FeatureLoss(classifier)))
+
+    def retarget(self, fitted: Fitted, task: Task) -> ConditionalClassifier:
+        """Other names in the same context, moved by the same bottleneck."""
+        own = cast(ConditionalClassifier, fitted.classifier)
+        model, context = cast(PromptLearnable, own.model), own.context.detach()
+        return ConditionalClassifier(model, around(context, model, task, self.options), context, own.meta_net)
+
+
+class ConditionalClassifier(Resting):
+    """Logits = scale · cosine of a picture's feature with the class vectors that the picture itself makes.
+
+    Every scalar of an explanation is a function of the feature by both its ways, the feature that is compared
+    and the class vectors w(f) that it makes: ``dot`` is f·w(f), ``cosine`` and ``native`` its cosine, without
+    and with the scale. ``meta_net``: the bottleneck, B×D → B×W.
+    """
+
+    family: Family = "text"
+
+    def __init__(
+        self, model: PromptLearnable, prompts: Prompts, context: Tensor, meta_net: nn.Sequential
+    ) -> None:
+        super().__init__(model)
+        self.prompts = prompts
+        self.context = nn.Parameter(context)
+        self.meta_net = meta_net
+
+    def features(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×D joint embedding, not normalised."""
+        return self.model.embed_images(images)
+
+    def vectors(self, features: Tensor) -> Tensor:
+        """B×D → B×C×D, of unit length."""
+        shift: Tensor = self.meta_net(F.normalize(features, dim=-1))
+        contexts = self.context + shift.unsqueeze(1)
+        pictures = torch.arange(len(features), device=features.device)
+        classes = torch.arange(len(self.prompts), device=features.device)
+        pairs = pictures.repeat_interleave(len(classes)), classes.repeat(len(pictures))
+        vectors = self.prompts.encode(contexts, *pairs)
+        return F.normalize(vectors, dim=-1).view(len(pictures), len(classes), -1)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×D → B×C: scale · cosine."""
+        return self.model.logit_scale * products(F.normalize(features, dim=-1), self.vectors(features))
+
+
+def _embedding_width(model: VisionLanguageModel) -> int:
+    """D."""
+    tokens = model.tokenize(["a"])
+    with torch.no_grad(), evaluation(cast(nn.Module, model)):
+        device = model.logit_scale.device
+        return int(model.embed_texts({key: rows.to(device) for key, rows in tokens.items()}).shape[-1])

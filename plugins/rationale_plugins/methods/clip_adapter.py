@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -52,6 +52,13 @@ class ClipAdapter:
         train_only(model, ())
         classifier = AdapterClassifier(model, class_embeddings(model, task), self.options.ratio)
         return Fitted(classifier, FeatureStep(FeatureLoss(classifier)))
+
+    def retarget(self, fitted: Fitted, task: Task) -> AdapterClassifier:
+        """The adapter behind the pictures, before the class vectors of other names."""
+        tuned = cast(AdapterClassifier, fitted.classifier)
+        other = AdapterClassifier(tuned.model, class_embeddings(tuned.model, task), self.options.ratio)
+        other.adapter = tuned.adapter
+        return other
 
 
 class AdapterClassifier(TextClassifier):

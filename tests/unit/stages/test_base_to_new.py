@@ -42,9 +42,12 @@ def test_each_half_is_judged_by_its_own_names(tuned) -> None:
     assert tables["test-new"].chance == pytest.approx(1 / 6)
 
 
-def test_tuned_by_text_new_classes_are_named_by_the_tuned_tower(tuned) -> None:
-    run = explain(tuned(method="flcp"), QUICK | {"explain.splits": ["test-new"]})
-    assert np.isfinite(run.evidence("test-new")["gaa-last-dot"].table.confidence).all()
+@pytest.mark.parametrize("method", ["flcp", "coop", "clip-adapter"])
+def test_what_classifies_by_names_knows_new_ones(method, tuned) -> None:
+    run = explain(tuned(method=method), QUICK | {"explain.splits": ["test-new"]})
+    table = run.evidence("test-new")["gaa-last-dot"].table
+    # One pass over 48 pictures leaves most of what the names say as it was; guessing is a sixth.
+    assert np.mean(table.prediction == table.label) > 0.4
 
 
 def test_a_linear_head_has_no_new_classes(tuned) -> None:

@@ -53,6 +53,12 @@ def bare_name(qualified: str) -> str:
     return name or distribution
 
 
+def same_plugin(one: str, other: str) -> bool:
+    """Whether two plugin names may mean the same: a bare name and its qualified form do."""
+    shorter, longer = sorted((one, other), key=len)
+    return longer == shorter or longer.endswith(f":{shorter}")
+
+
 class Hooks:
     """The hook specifications: each returns the entries of one kind."""
 
@@ -72,11 +78,16 @@ class Hooks:
     def rationale_datasets(self) -> Iterable[Entry]:  # type: ignore[empty-body]
         """Datasets (``rationale_cli.contracts.Dataset``)."""
 
+    @hookspec
+    def rationale_regularizers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+        """Terms for the loss of other methods (``rationale_cli.contracts.Regularizer``)."""
+
 
 KINDS: dict[str, str] = {
     "model": "rationale_models",
     "method": "rationale_methods",
     "attribution": "rationale_attributions",
     "dataset": "rationale_datasets",
+    "regularizer": "rationale_regularizers",
 }
 """Kind of plugin → the hook that returns its entries."""

@@ -242,6 +242,7 @@ def contract_faults(kind: str, plugin: type) -> list[str]:
         "method": contracts.Method,
         "attribution": contracts.Attribution,
         "dataset": contracts.Dataset,
+        "regularizer": contracts.Regularizer,
     }[kind]
     methods = [name for name, one in vars(protocol).items() if inspect.isfunction(one) and name[0] != "_"]
     variables = [

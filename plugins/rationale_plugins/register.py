@@ -192,3 +192,15 @@ def rationale_datasets() -> list[Entry]:
             "COCO 2017 with masks or boxes: pictures of one class, or each object cut out",
         ),
     ]
+
+
+@hookimpl
+def rationale_regularizers() -> list[Entry]:
+    """Terms for the loss of other methods."""
+    return [
+        Entry(
+            "dor",
+            "rationale_plugins.regularizers.dor:Dor",
+            "DOR: prompts of words that are no class stay where zero-shot has them",
+        )
+    ]

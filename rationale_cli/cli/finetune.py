@@ -13,6 +13,8 @@ from .launch import Processes
 def command(
     model: given.Model = None,
     method: given.Method = None,
+    regularizer: given.Regularizer = None,
+    vocabulary: given.Vocabulary = None,
     dataset: given.Dataset = None,
     data: given.Data = None,
     weights: given.Weights = None,
@@ -60,6 +62,8 @@ def command(
     flags = {
         "--model": model,
         "--method": method,
+        "--regularizer": regularizer,
+        "--vocabulary": vocabulary,
         "--dataset": dataset,
         "--data": data,
         "--weights": weights,

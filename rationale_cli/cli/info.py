@@ -11,7 +11,7 @@ from .options import Json
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-Kind = Literal["model", "method", "attribution", "dataset", "recipe", "protocol", "section"]
+Kind = Literal["model", "method", "attribution", "dataset", "regularizer", "recipe", "protocol", "section"]
 
 
 def command(
@@ -66,6 +66,7 @@ def plugin_facts(kind: str, name: str) -> dict[str, Any]:
         "summary": found.entry.summary,
         "description": inspect.getdoc(plugin) or "",
         "needs": list(getattr(plugin, "needs", ())),
+        "offers": list(getattr(plugin, "offers", ())),
         "recommended": dict(getattr(plugin, "recommended", {})),
         "options": options,
         "recipe": _snippet(kind, found.name, options),
@@ -201,6 +202,8 @@ def _show(facts: dict[str, Any]) -> None:
         out.print(f"\nFrom {facts['distribution']} {facts['version']}".rstrip(), markup=False)
     if facts.get("needs"):
         out.print(f"Needs: {', '.join(facts['needs'])}", markup=False)
+    if facts.get("offers"):
+        out.print(f"Offers: {', '.join(facts['offers'])}", markup=False)
     if facts.get("options"):
         table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
         for title in ("Option", "Type", "Default", "Meaning"):

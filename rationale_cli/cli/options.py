@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ALIASES = {
     "--model": "model.use",
     "--method": "method.use",
+    "--regularizer": "regularizer.use",
+    "--vocabulary": "regularizer.vocabulary",
     "--dataset": "dataset.use",
     "--data": "dataset.root",
     "--weights": "model.weights",
@@ -53,6 +55,23 @@ Method = Annotated[
         metavar="NAME",
         show_default="ft",
         help="How to tune it; see `rationale list methods`.",
+        rich_help_panel=WHAT,
+    ),
+]
+Regularizer = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        show_default="none",
+        help="Term to add to the method's loss; see `rationale list regularizers`. Several with commas.",
+        rich_help_panel=WHAT,
+    ),
+]
+Vocabulary = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Words for the regularizer: one a line, or the folder of an installed WordNet.",
         rich_help_panel=WHAT,
     ),
 ]

@@ -49,7 +49,7 @@ def command(
 
 
 def _check_data(configurations: list[Configuration]) -> None:
-    """Build each dataset once (that finds its files), and see that the splits asked for are there."""
+    """Build each dataset once and the regularizers (that finds their files), and look for the splits."""
     from ..contracts import Dataset
     from ..errors import InputError, did_you_mean
 
@@ -59,6 +59,8 @@ def _check_data(configurations: list[Configuration]) -> None:
         if key not in built:
             built[key] = one.dataset.build()
         dataset = built[key]
+        for term in one.regularizers:
+            term.build()
         for section, wanted in (("train.split", (one.train.split,)), ("explain.splits", one.explain.splits)):
             for name in wanted:
                 if name not in dataset.splits:

@@ -8,9 +8,11 @@ from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import Matching, Part, Preprocessing, PromptLearnable, VisionLanguageModel
 from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
+from .regularizer import IMAGES, Regularizer, RegularizerOptions, Setting, Term, TextTuning
 from .sample import Boxes, Evidence, Mask, Sample, Task
 
 __all__ = [
+    "IMAGES",
     "SCALARS",
     "Attribution",
     "Boxes",
@@ -34,13 +36,18 @@ __all__ = [
     "Progress",
     "PromptLearnable",
     "Protocols",
+    "Regularizer",
+    "RegularizerOptions",
     "Sample",
     "Scalar",
+    "Setting",
     "Silent",
     "Specification",
     "Split",
     "Step",
     "Support",
     "Task",
+    "Term",
+    "TextTuning",
     "VisionLanguageModel",
 ]

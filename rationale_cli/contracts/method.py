@@ -56,6 +56,9 @@ class Step(Protocol):
     A step whose features never change may offer ``cached() -> nn.Module``, a twin over the same
     trainable parameters with ``forward(features B×F, labels B) -> loss``: the engine then computes
     ``classifier.features`` of the training pictures once.
+
+    It may offer ``begin_epoch(number) -> None``, called before the first step of each epoch, counted from 0,
+    and where training is resumed within one.
     """
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -83,6 +86,9 @@ class Method(Protocol):
 
     Optional: a class attribute ``recommended``, dotted keys of ``train`` and of its own section → values
     with which it is trained where nobody says otherwise; what a model recommends for it comes before them.
+
+    Optional: a class attribute ``offers``, names of attributes of its step on which regularizers may build:
+    ``("tuned_texts",)`` (``TextTuning``).
 
     Also optional, called in evaluation mode, in full precision and without gradients:
 

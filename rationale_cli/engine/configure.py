@@ -10,20 +10,21 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
-from ..contracts import Attribution, Method, MethodOptions, PluginOptions
+from ..contracts import IMAGES, Attribution, Method, MethodOptions, PluginOptions, Regularizer
 from ..errors import InputError, PluginError
 from ..hooks import bare_name
 from ..recipe import (
     DEFAULTS,
     NOUNS,
     PLUGINS,
+    REGULARIZER,
     SHIFT,
     Draft,
     ExplainOptions,
@@ -32,10 +33,14 @@ from ..recipe import (
     TrainOptions,
     ViewOptions,
     merged,
+    names_of,
+    of_each,
     problems_of,
+    same_plugin,
     validated,
 )
 from ..recipe.protocols import DEFAULT, protocol
+from ..recipe.regularizers import NONE, is_option
 from ..registry import Registered, Registry
 from ..toolkit.layers import parse
 from .base_to_new import BaseToNew
@@ -95,6 +100,8 @@ class Configuration:
     view: ViewOptions = field(default_factory=ViewOptions)
     shift: Chosen | None = None
     """A further dataset that the run is explained on."""
+    regularizers: tuple[Chosen, ...] = ()
+    """Terms that are added to the method's loss, in order of their names."""
     protocol: str = DEFAULT
     chosen: tuple[str, ...] = ()
     """Dotted keys that the user gave; everything else is a default or the model's recommendation."""
@@ -111,6 +118,7 @@ class Configuration:
         return {
             **{noun: getattr(self, noun).to_dict() for noun in NOUNS},
             **({SHIFT: self.shift.to_dict()} if self.shift else {}),
+            **({REGULARIZER: [one.to_dict() for one in self.regularizers]} if self.regularizers else {}),
             "protocol": {"use": self.protocol},
             "view": self.view.model_dump(mode="json"),
             "train": self.train.model_dump(mode="json"),
@@ -131,9 +139,14 @@ class Configuration:
         return NOT_DECISIVE if self.learns else every
 
     def digest(self) -> str:
-        """Eight hexadecimal digits of what determines the training: model, method, dataset, view, train."""
+        """Eight hexadecimal digits of what determines the training.
+
+        That is model, method, regularizers, dataset, view and train.
+        """
         resolved = self.to_dict()
         decisive = {key: resolved[key] for key in ("model", "method", "dataset", "train")}
+        if self.regularizers:
+            decisive[REGULARIZER] = resolved[REGULARIZER]
         if self.view != ViewOptions():
             decisive["view"] = resolved["view"]
         for key in self.indifferent:
@@ -141,12 +154,13 @@ class Configuration:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:
-        """The default name, ``tiny-clip-ft-scenes-1a2b3c4d``, with split, shots and seed where they
-        are others.
+        """The default name, ``tiny-clip-ft-scenes-1a2b3c4d``, with regularizers where there are any, and with
+        split, shots and seed where they are others.
 
         It follows from the settings alone: recipes that ask for the same run share its folder.
         """
-        words = [self.model.bare, self.method.bare, self.dataset.bare]
+        added = [one.bare for one in self.regularizers]
+        words = [self.model.bare, self.method.bare, *added, self.dataset.bare]
         usual = TrainOptions()
         if self.learns and self.train.split != usual.split:
             words.append(self.train.split)
@@ -160,11 +174,22 @@ class Configuration:
     def _resolved(self, section: str, key: str) -> Any:
         if section == "protocol":
             return self.protocol
+        if section == REGULARIZER:
+            return _resolved_key(self.regularizers, key)
         if section not in PLUGINS:
             return getattr(self, section).model_dump(mode="json")[key]
         chosen: Chosen = getattr(self, section)
         plain = chosen.to_dict()
         return plain["use"] if key == "use" else plain["options"].get(key, chosen.classes)
+
+
+def _resolved_key(regularizers: Sequence[Chosen], key: str) -> Any:
+    """The value of ``use``, ``KEY`` or ``NAME.KEY`` of the section ``regularizer``, as plain data."""
+    if key == "use":
+        return ",".join(one.name for one in regularizers) or NONE
+    name, _, option = key.rpartition(".")
+    options = [one.to_dict()["options"] for one in regularizers if not name or same_plugin(name, one.name)]
+    return next(one[option] for one in options if option in one)
 
 
 def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Configuration:
@@ -186,6 +211,7 @@ def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Con
     complete = Draft(merged(*advised, chosen_protocol, draft.given, arguments))
     problems: list[str] = []
     chosen = {noun: _chosen(noun, names[noun], classes[noun], complete, problems) for noun in nouns}
+    regularizers = _regularizers(complete, registry, names["method"], classes["method"], problems)
     train = _options(TrainOptions, "train", "section 'train'", complete, problems)
     explain = _options(ExplainOptions, "explain", "section 'explain'", complete, problems)
     view = _options(ViewOptions, "view", "section 'view'", complete, problems)
@@ -196,11 +222,12 @@ def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Con
     _check_specified(complete, names["attribution"], classes["attribution"])
     return Configuration(
         **chosen,
+        regularizers=regularizers,
         train=train,
         explain=explain,
         view=view,
         protocol=name,
-        chosen=draft.chosen(),
+        chosen=tuple(key for key in draft.chosen() if regularizers or not is_option(key)),
         label=draft.label,
     )
 
@@ -249,7 +276,8 @@ def _kind(noun: str) -> str:
 
 
 def _named(draft: Draft, noun: str) -> Given:
-    return draft.given.get(f"{noun}.use", Given(DEFAULTS[_kind(noun)], "default", passed=False))
+    given = draft.given.get(f"{noun}.use")
+    return given or Given(DEFAULTS[_kind(noun)], "default", passed=False)
 
 
 def _folders(
@@ -305,6 +333,50 @@ def _check_needs(names: Mapping[str, str], classes: Mapping[str, type]) -> None:
             f"method {names['method']!r} needs a model with {', '.join(lacking)}, "
             f"which model {names['model']!r} does not have.",
             next_step="choose another model or method (`rationale list models`, `rationale list methods`)",
+        )
+
+
+def _regularizers(
+    draft: Draft, registry: Registry, method: str, plugin: type, problems: list[str]
+) -> tuple[Chosen, ...]:
+    """In order of their names, so that none of what follows depends on the order of the words.
+
+    Raises ``PluginError`` for one that is unknown or needs what the method does not offer, ``InputError`` for
+    one that is named twice and for options that are nobody's.
+    """
+    given = draft.given
+    alone = {
+        name: Draft({f"{REGULARIZER}.use": replace(given[f"{REGULARIZER}.use"], value=name)})
+        for name in names_of(given)
+    }
+    loaded = {name: _load(one, REGULARIZER, registry) for name, one in alone.items()}
+    qualified = [found.qualified for found, _ in loaded.values()]
+    if len(set(qualified)) < len(names_of(given)):
+        raise InputError(
+            f"{REGULARIZER}.use: Expected each regularizer once but got {', '.join(names_of(given))}."
+        )
+    for found, one in loaded.values():
+        _check_offers(found.qualified, one, method, plugin)
+    options = {name: cast(Any, one).Options.model_fields.keys() for name, (_, one) in loaded.items()}
+    chosen = []
+    for name, own in of_each(given, options).items():
+        found, one = loaded[name]
+        section = {f"{REGULARIZER}.{key}": value for key, value in own.items()}
+        whole = Draft(merged(alone[name].given, section, _arguments(alone[name], {REGULARIZER: found})))
+        chosen.append(_chosen(REGULARIZER, found.qualified, one, whole, problems))
+    return tuple(sorted(chosen, key=lambda one: one.name))
+
+
+def _check_offers(name: str, regularizer: type, method: str, plugin: type) -> None:
+    """Looked for on the method's class: before any weight is read."""
+    offered = (IMAGES, *getattr(plugin, "offers", ()))
+    lacking = [need for need in cast(type[Regularizer], regularizer).needs if need not in offered]
+    if lacking:
+        raise PluginError(
+            f"regularizer {name!r} needs a method that offers {', '.join(lacking)}, which method {method!r} "
+            "does not.",
+            next_step="choose a method that does (`rationale info method NAME` tells what it offers), or "
+            "leave the regularizer out",
         )
 
 
@@ -421,6 +493,8 @@ def _where_to_look(problems: list[str], names: Mapping[str, str]) -> str:
     section = problems[0].partition(".")[0]
     if problems[0].startswith("dataset.root: unknown"):
         return "--data needs a dataset that reads a folder, for example --dataset folder"
+    if section == REGULARIZER:
+        return "`rationale info regularizer NAME` shows the options of each"
     if section in names:
         return f"`rationale info {_kind(section)} {names[section]}` shows its options"
     return f"`rationale info section {section}` shows its options"

@@ -123,6 +123,7 @@ class _Loop:
         step = cast(nn.Module, fitted.step).to(accelerator.device)
         self.cached = hasattr(step, "cached") and options.augment == "none"
         module: nn.Module = cast(Any, step).cached() if self.cached else step
+        self.begin: Callable[[int], None] | None = getattr(module, "begin_epoch", None)
         self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         optimizer = _optimizer(self.parameters, options, lr)
         self.module, self.optimizer = accelerator.prepare(module, optimizer)
@@ -141,6 +142,7 @@ class _Loop:
         with progress.task("training", self.plan.steps) as advance:
             advance(start, "")
             for step, (inputs, labels) in enumerate(self._inputs(start, features), start=start):
+                self._begin(step, resumed=step == start)
                 loss = self._step(step, inputs, labels)
                 advance(1, journal.record(step, self.plan, loss, self.rate(step)))
                 saver.after(step + 1, epoch_ends=(step + 1) % self.plan.steps_per_epoch == 0)
@@ -148,6 +150,11 @@ class _Loop:
         self.accelerator.wait_for_everyone()
         seconds = time.perf_counter() - began
         return Trained(self.plan.steps, journal.mean, seconds, start > 0, tuple(sorted(self.skipped)))
+
+    def _begin(self, step: int, *, resumed: bool) -> None:
+        epoch, position = divmod(step, self.plan.steps_per_epoch)
+        if self.begin is not None and (resumed or position == 0):
+            self.begin(epoch)
 
     def _step(self, step: int, inputs: Tensor, labels: Tensor) -> float:
         torch.manual_seed(_mix(self.plan.seed, step, self.accelerator.process_index))

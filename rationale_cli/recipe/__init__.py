@@ -1,5 +1,6 @@
 """What is to be done, in data: sections, layers of settings with their origins, recipe files and grids."""
 
+from ..hooks import same_plugin
 from .corruptions import Corruption, corruptions
 from .files import Recipe, cells, load_recipe, shipped_recipes
 from .layers import (
@@ -15,8 +16,8 @@ from .layers import (
     from_sets,
     merged,
     recorded,
-    same_plugin,
 )
+from .regularizers import REGULARIZER, names_of, of_each
 from .sections import ExplainOptions, TrainOptions, ViewOptions
 from .text import problems_of, validated
 
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULTS",
     "NOUNS",
     "PLUGINS",
+    "REGULARIZER",
     "SECTIONS",
     "SHIFT",
     "Corruption",
@@ -40,6 +42,8 @@ __all__ = [
     "from_sets",
     "load_recipe",
     "merged",
+    "names_of",
+    "of_each",
     "problems_of",
     "recorded",
     "same_plugin",

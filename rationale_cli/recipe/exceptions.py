@@ -22,8 +22,9 @@ from typing import Any
 
 from ..contracts.options import PluginOptions
 from ..errors import InputError, did_you_mean
-from ..hooks import bare_name
-from .layers import DEFAULTS, PLUGINS, SECTIONS, Draft, Layer, from_mapping, same_plugin
+from ..hooks import bare_name, same_plugin
+from .layers import DEFAULTS, PLUGINS, SECTIONS, Draft, Layer, from_mapping
+from .regularizers import NONE, REGULARIZER, split_names
 from .sections import ExplainOptions, TrainOptions, ViewOptions
 
 SETUP = "setup"
@@ -95,7 +96,8 @@ def is_one_of(draft: Draft, key: str, wanted: Sequence[str]) -> bool:
     if value is None:
         return False
     if key.endswith(".use"):
-        return any(same_plugin(value, one) for one in wanted)
+        names = split_names(value) or (NONE,) if key == f"{REGULARIZER}.use" else (value,)
+        return any(same_plugin(name, one) for name in names for one in wanted)
     return any(_comparable(value) == _comparable(one) for one in wanted)
 
 
@@ -112,7 +114,8 @@ def value_of_cell(draft: Draft, key: str) -> str | None:
     if given is not None:
         return _text(given.value)
     if name == "use":
-        return bare_name(DEFAULTS[section]) if section in DEFAULTS else None
+        unsaid = NONE if section == REGULARIZER else None
+        return bare_name(DEFAULTS[section]) if section in DEFAULTS else unsaid
     fields = _OWN[section].model_fields if section in _OWN else {}
     return _text(fields[name].default) if name in fields else None
 
@@ -143,8 +146,8 @@ def _rule(content: Any, place: str, path: Path) -> CellRule:
 
 def _condition(key: str, value: Any, place: str, path: Path) -> tuple[str, tuple[str, ...]]:
     section, dot, name = key.partition(".")
-    known = (SETUP, *PLUGINS, *(f"{own}.KEY" for own in SECTIONS))
-    if key in PLUGINS:
+    known = (SETUP, *PLUGINS, REGULARIZER, *(f"{own}.KEY" for own in SECTIONS))
+    if key in (*PLUGINS, REGULARIZER):
         key = f"{key}.use"
     elif key != SETUP and not (dot and name and section in SECTIONS):
         raise InputError(

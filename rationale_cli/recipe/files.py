@@ -43,6 +43,7 @@ from .exceptions import CellRule, check_matched, is_one_of, parsed_exceptions, v
 from .grids import GridCell, parsed_grid
 from .layers import PLUGINS, SECTIONS, Draft, Layer, from_mapping, merged, recorded
 from .layouts import Layout
+from .regularizers import REGULARIZER
 from .shown import parsed_layouts
 from .text import parse_yaml
 
@@ -150,7 +151,7 @@ def _check_fit(recipe: Recipe, base: Recipe | None) -> None:
     inherited = len(base.exceptions) if base else 0
     check_matched(recipe.exceptions[inherited:], drafts, recipe.path)
     for name in recipe.optional[len(base.optional) if base else 0 :]:
-        keys = [f"{section}.use" for section in PLUGINS]
+        keys = [f"{section}.use" for section in (*PLUGINS, REGULARIZER)]
         if not any(is_one_of(draft, key, (name,)) for draft in drafts for key in keys):
             known = {value for draft in drafts for key in keys if (value := value_of_cell(draft, key))}
             raise InputError(

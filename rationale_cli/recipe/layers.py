@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, did_you_mean
+from ..hooks import same_plugin
+from . import regularizers
+from .regularizers import REGULARIZER
 from .text import value_of
 
 NOUNS = ("model", "method", "dataset", "attribution")
@@ -32,7 +35,7 @@ DEFAULTS = {
 PROTOCOL = "protocol"
 """Names a set of choices (see ``recipe.protocols``)."""
 
-SECTIONS = (*PLUGINS, PROTOCOL, "view", "train", "explain")
+SECTIONS = (*PLUGINS, REGULARIZER, PROTOCOL, "view", "train", "explain")
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def merged(*layers: Layer) -> dict[str, Given]:
             old, new = result.get(f"{section}.use"), layer.get(f"{section}.use")
             if old and new and not same_plugin(str(old.value), str(new.value)):
                 result = {key: one for key, one in result.items() if not key.startswith(f"{section}.")}
-        result.update(layer)
+        result = {**regularizers.laid_over(result, layer), **layer}
     return result
 
 
@@ -131,7 +134,11 @@ def recorded(configuration: Mapping[str, Any], origin: str) -> dict[str, Given]:
     layer: dict[str, Given] = {}
     for section in SECTIONS:
         content = configuration.get(section)
-        if section == SHIFT and content is None:
+        if section in (SHIFT, REGULARIZER) and content is None:
+            continue
+        if section == REGULARIZER and isinstance(content, list):
+            for dotted, value, chosen in regularizers.recorded_settings(content, passed):
+                layer[dotted] = Given(value, origin, passed=chosen)
             continue
         if not isinstance(content, Mapping) or (section in PLUGINS and "use" not in content):
             raise InputError(
@@ -154,6 +161,8 @@ def _flattened(name: str, content: Any, origin: str) -> Iterator[tuple[str, Any]
         if not key:
             raise InputError(f"{name}: Expected section.key but got no key.", where=origin)
         yield name, content
+    elif section == REGULARIZER:
+        yield from regularizers.flattened(content, origin)
     elif isinstance(content, Mapping):
         for inner, value in content.items():
             yield f"{section}.{inner}", value
@@ -162,9 +171,3 @@ def _flattened(name: str, content: Any, origin: str) -> Iterator[tuple[str, Any]
     else:
         wanted = "a plugin's name or keys and values" if section in PLUGINS else "keys and values"
         raise InputError(f"{name}: Expected {wanted} but got {content!r}.", where=origin)
-
-
-def same_plugin(one: str, other: str) -> bool:
-    """Whether two plugin names may mean the same: a bare name and its qualified form do."""
-    shorter, longer = sorted((one, other), key=len)
-    return longer == shorter or longer.endswith(f":{shorter}")

@@ -45,6 +45,8 @@ def _flat(value: Any, prefix: str = "") -> dict[str, str]:
             for name, item in value.items()
             for key, text in _flat(item, f"{prefix}.{name}" if prefix else str(name)).items()
         }
+    if isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        return _flat({str(one.get("use", place)): one for place, one in enumerate(value)}, prefix)
     if isinstance(value, list | tuple):
         return {prefix: ", ".join(map(str, value)) or "–"}
     return {prefix: "–" if value is None else str(value)}

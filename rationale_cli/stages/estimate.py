@@ -136,6 +136,7 @@ class _Estimator:
         further = self._opened(configuration.shift) if configuration.shift else None
         missing = [one.missing for one in (own, further) if one and one.missing]
         missing += _missing_weights(configuration.model)
+        missing += _missing_files(configuration.regularizers)
         work = _work(cell, configuration, own, further)
         seconds = self._seconds(cell, configuration, work, own.classes) if work else None
         return CellEstimate(cell, tuple(missing), work, seconds)
@@ -264,6 +265,17 @@ def _explained(options: ExplainOptions, data: _Data, splits: Sequence[str]) -> i
         len(limited(data.splits[split], options.limit, options.share, options.batch_size)) for split in splits
     )
     return conditions * sum(each)
+
+
+def _missing_files(regularizers: Sequence[Chosen]) -> list[str]:
+    """What regularizers read and do not find."""
+    told = []
+    for one in regularizers:
+        try:
+            one.build()
+        except Exception as error:  # a stranger's regularizer may raise anything
+            told.append(f"{one.bare}: {_told(error)}")
+    return told
 
 
 def _missing_weights(model: Chosen) -> list[str]:

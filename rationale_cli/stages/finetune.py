@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,12 +13,14 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch import nn
 
-from ..contracts import MethodOptions, Progress, Silent
+from ..contracts import Fitted, MethodOptions, Progress, Regularizer, Silent
 from ..engine.build import Built, accelerator, build, place
 from ..engine.configure import Configuration
+from ..engine.regularize import regularized, regularizers
 from ..engine.support import TrainingPictures
 from ..engine.train import Places, Trained, TrainingSet, train
 from ..errors import InputError
+from ..hooks import bare_name
 from ..runs.atomic import atomic_path
 from ..runs.folder import Run
 from ..runs.provenance import file_sha256, hardware, revision, versions
@@ -62,16 +64,21 @@ def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneR
         progress.note(f"{existing.name} is finished already; nothing to do.")
         return FinetuneResult(existing, None)
     machine = accelerator(request.configuration.train.precision)
+    chosen = regularizers(request.configuration)
+    if existing is not None:
+        _check_files(existing, chosen)
     built = build(request.configuration)
     pictures = TrainingPictures(built, machine.device, progress)
     if _looks(built):
         # Drawn before a folder is made: what is wrong with the data leaves nothing behind.
         pictures.selection  # noqa: B018
     weights = fingerprint(cast(nn.Module, built.model))
-    folder = existing or _create(request, built, machine, weights)
+    place(built.classifier, machine.device)
+    step = regularized(built, chosen, progress) if _trains(built) or chosen else None
+    folder = existing or _create(request, built, chosen, machine, weights)
     machine.wait_for_everyone()
     _prepare(built, pictures, machine)
-    trained = _train(built, pictures, folder, machine, progress)
+    trained = _train(built, step, pictures, folder, machine, progress) if step else None
     if machine.is_main_process:
         folder = _finish(built, pictures, folder, trained)
     machine.wait_for_everyone()
@@ -102,8 +109,8 @@ def differences(
     Keys of ``train`` that are ``indifferent`` may.
     """
     told = []
-    for section in ("model", "method", "dataset", "view", "train"):
-        old, new = _flat(recorded[section]), _flat(wanted[section])
+    for section in ("model", "method", "regularizer", "dataset", "view", "train"):
+        old, new = _flat(recorded.get(section, {})), _flat(wanted.get(section, {}))
         told += [
             f"{section}.{key}: there {old.get(key)!r}, here {new.get(key)!r}"
             for key in sorted(old.keys() | new.keys())
@@ -112,7 +119,14 @@ def differences(
     return told
 
 
-def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(section: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    if isinstance(section, Sequence):
+        used = {"use": ",".join(one["use"] for one in section)}
+        return used | {
+            f"{bare_name(one['use'])}.{key}": value
+            for one in section
+            for key, value in one["options"].items()
+        }
     options = section.get("options", {})
     return {key: value for key, value in section.items() if key != "options"} | dict(options)
 
@@ -126,11 +140,13 @@ def _looks(built: Built) -> bool:
     return _trains(built) or hasattr(built.method, "prepare") or getattr(built.method, "validates", False)
 
 
-def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weights: str) -> Run:
+def _create(
+    request: FinetuneRequest, built: Built, used: Sequence[Regularizer], machine: Accelerator, weights: str
+) -> Run:
     if not machine.is_main_process:
         return Run(request.path, {})
     configuration = request.configuration
-    chosen = (configuration.model, configuration.method, configuration.dataset)
+    chosen = (configuration.model, configuration.method, configuration.dataset, *configuration.regularizers)
     distributions = [one.name.partition(":")[0] for one in chosen]
     return Run.create(
         request.path,
@@ -144,7 +160,8 @@ def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weight
             "hardware": hardware(str(machine.device), machine.num_processes),
             "provenance": {
                 "weights_sha256": weights,
-                "weights_files": _files(built),
+                "weights_files": _identities(getattr(built.model, "weights_files", ())),
+                **_files_of(used),
                 "data_fingerprint": built.dataset.fingerprint,
                 "git_revision": revision(Path.cwd()),
             },
@@ -152,9 +169,27 @@ def _create(request: FinetuneRequest, built: Built, machine: Accelerator, weight
     )
 
 
-def _files(built: Built) -> dict[str, dict[str, Any]]:
-    """Identity of the files that the model's weights were read from, by name."""
-    paths: tuple[Path, ...] = getattr(built.model, "weights_files", ())
+def _files_of(used: Sequence[Regularizer]) -> dict[str, Any]:
+    """What regularizers read, where there are any."""
+    paths = [path for one in used for path in getattr(one, "files", ())]
+    return {"regularizer_files": _identities(paths)} if used else {}
+
+
+def _check_files(existing: Run, used: Sequence[Regularizer]) -> None:
+    """That a run goes on with the files that it began with."""
+    began = existing.manifest["provenance"].get("regularizer_files", {})
+    now = _files_of(used).get("regularizer_files", {})
+    for name in sorted(began.keys() | now.keys()):
+        if began.get(name, {}).get("sha256") != now.get(name, {}).get("sha256"):
+            raise InputError(
+                f"Expected the {name} that this run began with but the file was changed since.",
+                where=str(now.get(name, {}).get("path", existing.path)),
+                next_step="bring the same file back, or tune again under another name with --run",
+            )
+
+
+def _identities(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Path, size and hash of files, by name."""
     return {
         path.name: {"path": str(path), "size": path.stat().st_size, "sha256": file_sha256(path)}
         for path in paths
@@ -163,7 +198,6 @@ def _files(built: Built) -> dict[str, dict[str, Any]]:
 
 def _prepare(built: Built, pictures: TrainingPictures, machine: Accelerator) -> None:
     """The same in every process, and again where training is resumed."""
-    place(built.classifier, machine.device)
     prepare = getattr(built.method, "prepare", None)
     if prepare is not None:
         torch.manual_seed(built.configuration.train.seed)
@@ -173,15 +207,20 @@ def _prepare(built: Built, pictures: TrainingPictures, machine: Accelerator) -> 
 
 
 def _train(
-    built: Built, pictures: TrainingPictures, folder: Run, machine: Accelerator, progress: Progress
-) -> Trained | None:
-    if not _trains(built):
-        return None
+    built: Built,
+    step: nn.Module,
+    pictures: TrainingPictures,
+    folder: Run,
+    machine: Accelerator,
+    progress: Progress,
+) -> Trained:
     configuration = built.configuration
     options = cast(MethodOptions, configuration.method.options)
     places = Places(folder.path / "state" / "training.pt", folder.log)
     given = TrainingSet(pictures.pictures(configuration.train.augment), pictures.selection.train)
-    return train(built.fitted, given, configuration.train, options.lr, places, machine, progress)
+    return train(
+        Fitted(built.classifier, step), given, configuration.train, options.lr, places, machine, progress
+    )
 
 
 def _finish(built: Built, pictures: TrainingPictures, folder: Run, trained: Trained | None) -> Run:

@@ -15,7 +15,19 @@ from ..engine.request import ExplainRequest
 from ..errors import InputError, PluginError, RationaleError, WorkError, did_you_mean
 from ..hooks import bare_name
 from ..measures.results import METRICS
-from ..recipe import DEFAULTS, PLUGINS, SHIFT, Draft, Layer, Recipe, TrainOptions, cells, same_plugin
+from ..recipe import (
+    DEFAULTS,
+    PLUGINS,
+    REGULARIZER,
+    SHIFT,
+    Draft,
+    Layer,
+    Recipe,
+    TrainOptions,
+    cells,
+    names_of,
+    same_plugin,
+)
 from ..recipe.layouts import GalleryLayout, TableLayout
 from ..registry import Registry
 from ..reporting.published import shipped_tables
@@ -163,8 +175,8 @@ def _cell(draft: Draft, request: GridRequest) -> Cell:
 
 def _waits_for(draft: Draft, request: GridRequest) -> str:
     """Why an optional plugin of this cell cannot be used; empty where all can."""
-    for section in PLUGINS:
-        name = _named(draft, section)
+    named = [(section, _named(draft, section)) for section in PLUGINS]
+    for section, name in (*named, *((REGULARIZER, one) for one in names_of(draft.given))):
         if not any(same_plugin(name, one) for one in request.recipe.optional):
             continue
         kind = "dataset" if section == SHIFT else section

@@ -69,7 +69,8 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
 def _title(run: Run) -> str:
     """The values that a grid gave this cell, or the method."""
     parts = [part.partition("=")[2] for part in str(run.manifest.get("label") or "").split(", ") if part]
-    return " · ".join(parts) or bare_name(run.configuration["method"]["use"])
+    added = (bare_name(one["use"]) for one in run.configuration.get("regularizer") or ())
+    return " · ".join(parts) or " + ".join((bare_name(run.configuration["method"]["use"]), *added))
 
 
 def left_out(source: Source, ids: Ids) -> list[str]:
@@ -211,7 +212,7 @@ def _order(have: Ids, ids: Ids) -> Order | None:
 
 
 def _without_seed(configuration: Any) -> str:
-    decisive = ("model", "method", "dataset", "train", INTERPOLATION)
+    decisive = ("model", "method", "regularizer", "dataset", "train", INTERPOLATION)
     sections = {key: configuration.get(key) for key in decisive}
     if interpolated := sections[INTERPOLATION]:
         sections[INTERPOLATION] = interpolated["alpha"]

@@ -16,6 +16,7 @@ from .fakes import FakeModel, FakeSupport, ToyDataset, fake_classifier
 from .methods import check_method
 from .models import check_model
 from .options import check_plugin
+from .regularizers import check_regularizer
 
 __all__ = [
     "FakeModel",
@@ -26,5 +27,6 @@ __all__ = [
     "check_method",
     "check_model",
     "check_plugin",
+    "check_regularizer",
     "fake_classifier",
 ]

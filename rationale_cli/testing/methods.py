@@ -36,6 +36,8 @@ def check_method(method: Method, model: VisionLanguageModel, task: Task, batch: 
     _check_fitted(fitted)
     _check_prepare(method, fitted, _built(method, model, task), support)
     check_classifier(fitted.classifier, images, len(task.classnames))
+    missing = {name for name in getattr(method, "offers", ()) if not hasattr(fitted.step, name)}
+    demand(not missing, f"what a method offers must be attributes of its step: {listed(missing)}")
     if fitted.step is not None:
         demand(
             "lr" in method.Options.model_fields,

@@ -12,7 +12,7 @@ from .demands import demand
 def check_plugin(kind: str, plugin: type) -> None:
     """Check a class: the contract's members, and options that can be documented and recorded.
 
-    ``kind``: ``model``, ``method``, ``attribution`` or ``dataset``.
+    ``kind``: ``model``, ``method``, ``attribution``, ``dataset`` or ``regularizer``.
     """
     faults = contract_faults(kind, plugin)
     demand(not faults, f"{plugin.__name__} is no {kind}: {'; '.join(faults)}")

@@ -31,12 +31,14 @@ def test_list_json_is_one_document(rationale, tmp_path):
     outcome = rationale("list", "--json")
     assert outcome.stderr == ""
     found = json.loads(outcome.stdout)
-    assert list(found) == ["models", "methods", "attributions", "datasets", "recipes", "runs"]
+    assert list(found) == ["models", "methods", "attributions", "datasets", "regularizers", "recipes", "runs"]
     assert {"zs", "lp", "flcp", "ft"} <= {one["name"] for one in found["methods"]}
     assert found["runs"] == []
 
 
-@pytest.mark.parametrize("kind", ["models", "methods", "attributions", "datasets", "recipes", "runs"])
+@pytest.mark.parametrize(
+    "kind", ["models", "methods", "attributions", "datasets", "regularizers", "recipes", "runs"]
+)
 def test_list_of_one_kind(tmp_path, kind):
     found = json.loads(invoked("list", kind, "--json", "--runs-dir", str(tmp_path)).stdout)
     assert list(found) == [kind]
@@ -87,8 +89,11 @@ def test_the_recipe_of_info_is_the_plugins_defaults(kind, name):
         assert "# required" in facts["recipe"]
         return
     # Layers of an explanation belong to `explain`; a model may recommend other rates than the method's own.
-    draft = Draft(from_mapping(parse_yaml(facts["recipe"], "info"), "info"))
-    chosen = getattr(configure(draft, REGISTRY), kind)
+    # A regularizer goes with a method that offers what it needs.
+    others = {"method": "flcp"} if kind == "regularizer" else {}
+    draft = Draft(from_mapping({**others, **parse_yaml(facts["recipe"], "info")}, "info"))
+    configuration = configure(draft, REGISTRY)
+    chosen = configuration.regularizers[0] if kind == "regularizer" else getattr(configuration, kind)
     assert chosen.name == name
     assert chosen.options == chosen.plugin.Options()
 

@@ -18,6 +18,7 @@ PLUGINS = {
     "method": "bias-tuning",
     "attribution": "saliency",
     "dataset": "stripes",
+    "regularizer": "mirror",
 }
 
 
@@ -42,7 +43,7 @@ def test_it_appears_in_the_list_with_its_distribution(template, tmp_path):
         assert entry["qualified"] == f"rationale-template:{name}"
         assert entry["version"] == "0.1.0"
     distributions = {one["name"]: one for one in found["plugins"]}
-    assert distributions["rationale-template"]["entries"] == 4
+    assert distributions["rationale-template"]["entries"] == 5
     assert distributions["rationale-template"]["broken"] == []
     assert distributions["rationale"]["entries"] > 10
 
@@ -57,7 +58,11 @@ def test_info_shows_documented_options_and_a_recipe(template, tmp_path, kind):
 
 
 def test_it_tunes_and_explains(template, tmp_path):
-    names = [word for kind in ("model", "method", "dataset") for word in (f"--{kind}", PLUGINS[kind])]
+    names = [
+        word
+        for kind in ("model", "method", "dataset", "regularizer")
+        for word in (f"--{kind}", PLUGINS[kind])
+    ]
     tuned = template.rationale(
         "finetune", *names, "--epochs", "1", "--set", "dataset.pictures=18", "--run", "mine", cwd=tmp_path
     )
@@ -80,7 +85,7 @@ def test_its_own_contract_tests_pass(template):
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_without_it_nothing_of_it_is_left(template, tmp_path):

@@ -16,6 +16,7 @@ from rationale_cli.testing import (
     check_method,
     check_model,
     check_plugin,
+    check_regularizer,
     fake_classifier,
 )
 
@@ -93,6 +94,22 @@ def test_methods(name):
     if lacking:
         pytest.skip(f"{name} needs a model with {lacking}")
     check_method(method, model, ToyDataset().task)
+
+
+@pytest.mark.parametrize("name", every("regularizer"))
+@pytest.mark.parametrize("method", every("method"))
+def test_regularizers(name, method, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("yellow\nteapot\nRed\n")
+    settings = (
+        {"vocabulary": words} if "vocabulary" in loaded("regularizer", name).Options.model_fields else {}
+    )
+    regularizer, tuner, model = built("regularizer", name, **settings), built("method", method), FakeModel()
+    needed = set(regularizer.needs) - {"images", *getattr(tuner, "offers", ())}
+    lacking = [need for need in tuner.needs if not hasattr(model, need)]
+    if needed or lacking:
+        pytest.skip(f"{method} offers no {sorted(needed)}" if needed else f"{method} needs {lacking}")
+    check_regularizer(regularizer, tuner, model, ToyDataset().task)
 
 
 @pytest.mark.parametrize("family", ["text", "linear"])

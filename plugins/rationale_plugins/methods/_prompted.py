@@ -5,7 +5,7 @@ Shapes: B pictures, C classes, M tokens of the context, W width of a token, D jo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 import torch
@@ -26,7 +26,7 @@ from rationale_cli.toolkit.heads import TextClassifier, VectorClassifier, produc
 from rationale_cli.toolkit.modes import evaluation
 from rationale_cli.toolkit.prompts import NEEDS, Position, Prompts, context_of, random_context
 
-from ._feature_step import FeatureLoss
+from ._feature_step import FeatureLoss, FeatureStep
 
 _LENGTH = 16
 """Tokens of a context that begins at random."""
@@ -97,6 +97,7 @@ class PromptTuning:
     """What the methods do when the context is trained."""
 
     needs: ClassVar[tuple[str, ...]] = NEEDS
+    offers: ClassVar[tuple[str, ...]] = ("tuned_texts",)
     options: PromptOptions
 
     def __init__(self, options: PromptOptions) -> None:
@@ -127,6 +128,33 @@ class PromptLoss(FeatureLoss):
         """features B×D, labels B → scalar."""
         vectors = self.classifier.tuned(self.classifier.context)
         return F.cross_entropy(self.classifier.against(features, vectors), labels)
+
+
+class PromptStep(FeatureStep):
+    """The step of a learned context, which stands around any name (``TextTuning``)."""
+
+    loss: PromptLoss
+
+    def __init__(self, loss: PromptLoss, options: PromptOptions) -> None:
+        super().__init__(loss)
+        self.options = options
+
+    def tuned_texts(self, names: Sequence[str]) -> Callable[[Tensor], Tensor]:
+        """See ``TextTuning``. Raises ``InputError`` as ``Prompts`` does, and for contexts of each class."""
+        classifier = self.loss.classifier
+        if classifier.context.ndim > 2:
+            raise InputError(
+                "Expected one context for all names but each class has its own.",
+                where="method.class_specific",
+                next_step="leave method.class_specific out, or the regularizer",
+            )
+        model = cast(PromptLearnable, classifier.model)
+        prompts = around(classifier.context, model, Task(tuple(names)), self.options)
+
+        def encoded(rows: Tensor) -> Tensor:
+            return prompts.encode(classifier.context.unsqueeze(0), torch.zeros_like(rows), rows)
+
+        return encoded
 
 
 def first_contexts(model: PromptLearnable, options: PromptOptions, count: int = 1) -> Tensor:

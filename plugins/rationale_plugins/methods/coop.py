@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 from rationale_cli.contracts import Fitted, Task, VisionLanguageModel
 
-from ._feature_step import FeatureStep
-from ._prompted import RECOMMENDED, PromptLoss, PromptOptions, PromptTuning, prompted
+from ._prompted import RECOMMENDED, PromptLoss, PromptOptions, PromptStep, PromptTuning, prompted
 
 
 class CoOp(PromptTuning):
@@ -32,4 +31,4 @@ class CoOp(PromptTuning):
         """The context trains; class vectors start as those of the untrained context."""
         specific = self.options.class_specific
         classifier = prompted(model, task, self.options, class_specific=specific)
-        return Fitted(classifier, FeatureStep(PromptLoss(classifier)))
+        return Fitted(classifier, PromptStep(PromptLoss(classifier), self.options))

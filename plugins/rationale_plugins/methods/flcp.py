@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Literal, cast
 
 import torch
@@ -57,6 +58,7 @@ class Flcp:
             return templates
 
     needs: ClassVar[tuple[str, ...]] = ()
+    offers: ClassVar[tuple[str, ...]] = ("tuned_texts",)
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -127,6 +129,18 @@ class _Step(nn.Module):
         similarity = (pictures @ texts.T).detach() * self._scale().detach()
         match = matching_loss(matching, seen, tokens, similarity, position)
         return self._contrastive(pictures, texts[position], labels) + match
+
+    def tuned_texts(self, names: Sequence[str]) -> Callable[[Tensor], Tensor]:
+        """See ``TextTuning``: names in the task's first template. Raises what the tokeniser raises."""
+        model = self.classifier.model
+        tokens = dict(prompt_tokens(model, replace(self.task, classnames=tuple(names))))
+
+        def encoded(rows: Tensor) -> Tensor:
+            return model.embed_texts(
+                {name: every[rows.cpu()].to(rows.device) for name, every in tokens.items()}
+            )
+
+        return encoded
 
     def _texts_of(self, labels: Tensor) -> Tensor:
         """Labels B → a row of the tokens for each: its class in a template drawn at random."""

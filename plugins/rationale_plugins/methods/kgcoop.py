@@ -12,12 +12,12 @@ from torch import Tensor
 from rationale_cli.contracts import Fitted, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import class_embeddings
 
-from ._feature_step import FeatureStep
 from ._prompted import (
     RECOMMENDED,
     PromptedClassifier,
     PromptLoss,
     PromptOptions,
+    PromptStep,
     PromptTuning,
     prompted,
 )
@@ -51,7 +51,7 @@ class KgCoOp(PromptTuning):
         """The context trains; class vectors start as those of the untrained context."""
         classifier = prompted(model, task, self.options)
         loss = GuidedLoss(classifier, class_embeddings(model, task), self.options.weight)
-        return Fitted(classifier, FeatureStep(loss))
+        return Fitted(classifier, PromptStep(loss, self.options))
 
 
 class GuidedLoss(PromptLoss):

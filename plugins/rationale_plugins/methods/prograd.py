@@ -14,12 +14,12 @@ from torch import Tensor
 from rationale_cli.contracts import Fitted, Task, VisionLanguageModel
 from rationale_cli.toolkit.heads import class_embeddings
 
-from ._feature_step import FeatureStep
 from ._prompted import (
     RECOMMENDED,
     PromptedClassifier,
     PromptLoss,
     PromptOptions,
+    PromptStep,
     PromptTuning,
     prompted,
 )
@@ -55,7 +55,7 @@ class ProGrad(PromptTuning):
         """The context trains; class vectors start as those of the untrained context."""
         classifier = prompted(model, task, self.options)
         loss = AlignedLoss(classifier, class_embeddings(model, task), self.options)
-        return Fitted(classifier, FeatureStep(loss))
+        return Fitted(classifier, PromptStep(loss, self.options))
 
 
 class AlignedLoss(PromptLoss):

@@ -27,3 +27,9 @@ def rationale_attributions() -> list[Entry]:
 def rationale_datasets() -> list[Entry]:
     """Datasets."""
     return [Entry("stripes", "rationale_template.dataset:Stripes", "Drawn discs with stripes, and masks")]
+
+
+@hookimpl
+def rationale_regularizers() -> list[Entry]:
+    """Terms for the loss of other methods."""
+    return [Entry("mirror", "rationale_template.regularizer:Mirror", "Mirrored pictures are told alike")]

@@ -4,6 +4,7 @@ from rationale_template.attribution import Saliency
 from rationale_template.dataset import Stripes
 from rationale_template.method import BiasTuning
 from rationale_template.model import PocketVit
+from rationale_template.regularizer import Mirror
 
 from rationale_cli.testing import (
     FakeModel,
@@ -12,6 +13,7 @@ from rationale_cli.testing import (
     check_dataset,
     check_method,
     check_model,
+    check_regularizer,
     fake_classifier,
 )
 
@@ -24,6 +26,12 @@ def test_model() -> None:
 def test_method() -> None:
     """The method keeps its contract on the fake model."""
     check_method(BiasTuning(BiasTuning.Options()), FakeModel(), ToyDataset().task)
+
+
+def test_regularizer() -> None:
+    """The regularizer keeps its contract on a method of any kind."""
+    method = BiasTuning(BiasTuning.Options())
+    check_regularizer(Mirror(Mirror.Options()), method, FakeModel(), ToyDataset().task)
 
 
 def test_attribution() -> None:

@@ -1,0 +1,1 @@
+"""Terms for the loss of other methods."""

@@ -1,0 +1,94 @@
+"""The contract of a regularizer: a term that is added to the loss of any method that offers what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import Field
+
+from .options import PluginOptions
+from .progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .classifier import Classifier
+    from .sample import Task
+
+IMAGES = "images"
+"""A need that every method meets: the pictures. The step is then not trained on cached features."""
+
+
+class TextTuning(Protocol):
+    """What a method offers under the name ``tuned_texts``: a step that says what its texts become.
+
+    R rows, D joint embedding.
+    """
+
+    def tuned_texts(self, names: Sequence[str]) -> Callable[[Tensor], Tensor]:
+        """Prepare names, whatever they are; the function takes R of their indices → R×D, not normalised.
+
+        What it returns is what the class vector of such a name would be now, with a gradient to what trains.
+        Raises ``InputError`` for a name that is too long.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a regularizer is put into: a method that is built and on its device, but not yet trained."""
+
+    classifier: Classifier
+    step: nn.Module
+    """Has every attribute that the regularizer needs (but ``images``, which are no attribute)."""
+    task: Task
+    unseen: Sequence[str] = ()
+    """Names of classes that the run is judged by and not tuned on (``dataset.classes=base-to-new``)."""
+    seed: int = 0
+    """Of the run."""
+    progress: Progress = field(default_factory=Silent)
+
+
+class Term(Protocol):
+    """The ``nn.Module`` that a regularizer makes: one forward is one term of the loss, yet unweighted.
+
+    It trains nothing of its own. What is random is drawn from torch's generator, which the step of the run
+    seeds. Optional: ``begin_epoch(number) -> None`` is called before the first step of each epoch, counted
+    from 0, and where training is resumed within one.
+    """
+
+    def __call__(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """The batch as the step gets it → scalar.
+
+        ``inputs`` are images B×3×S×S where the regularizer needs ``images``, else perhaps cached features.
+        """
+        ...
+
+
+class RegularizerOptions(PluginOptions):
+    """Options that every regularizer has; subclass to set its default weight and add its own."""
+
+    weight: float = Field(default=1.0, ge=0)
+    """Factor of the term in the loss."""
+
+
+class Regularizer(Protocol):
+    """A term for the loss of other methods. Constructed as ``cls(options)``, before any weight is read.
+
+    Its files are read when it is constructed. Optional: ``files``, the paths that were read, whose hashes
+    the run folder then records. Explaining constructs no regularizer.
+    """
+
+    needs: ClassVar[tuple[str, ...]]
+    """What the method must offer (``Method.offers``): attributes of its step, or ``images``."""
+
+    @property
+    def Options(self) -> type[RegularizerOptions]:  # noqa: N802
+        """The class of its options: a class nested in the plugin, or a class attribute."""
+        ...
+
+    def build(self, setting: Setting) -> nn.Module:
+        """Return a ``Term``, the same in every process and where training is resumed. The seed is set."""
+        ...

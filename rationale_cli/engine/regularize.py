@@ -1,0 +1,106 @@
+"""A method's step with the terms of regularizers: loss + Σ weight · term."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from ..contracts import IMAGES, Progress, Regularizer, RegularizerOptions, Setting, Term
+from ..errors import PluginError
+from .build import Built
+from .configure import Configuration
+
+
+def regularizers(configuration: Configuration) -> list[Regularizer]:
+    """Those of a run, constructed: their files are read, nothing is encoded. Raises what they raise."""
+    if not configuration.train.epochs:
+        return []
+    return [cast(Regularizer, one.build()) for one in configuration.regularizers]
+
+
+def regularized(built: Built, chosen: Sequence[Regularizer], progress: Progress) -> nn.Module:
+    """The step of a method that is built and on its device, with the terms of ``chosen``.
+
+    The very step where there are none. Raises ``PluginError`` where the method trains nothing or its step
+    lacks what it should offer, and what a regularizer raises.
+    """
+    step = built.fitted.step
+    if step is None:
+        raise PluginError(
+            "Expected a method that trains, for a regularizer, but "
+            f"{built.configuration.method.bare!r} trains nothing.",
+            next_step="leave the regularizer out, or choose another method",
+        )
+    if not chosen:
+        return step
+    setting = Setting(
+        built.classifier,
+        step,
+        built.dataset.task,
+        unseen(built),
+        built.configuration.train.seed,
+        progress,
+    )
+    terms, weights = [], []
+    for configured, one in zip(built.configuration.regularizers, chosen, strict=True):
+        _check(one, step, configured.name, built.configuration.method.name)
+        torch.manual_seed(setting.seed)
+        terms.append(one.build(setting))
+        weights.append(cast(RegularizerOptions, configured.options).weight)
+    cacheable = hasattr(step, "cached") and not any(IMAGES in one.needs for one in chosen)
+    return (_CacheableStep if cacheable else RegularizedStep)(step, terms, weights)
+
+
+def unseen(built: Built) -> tuple[str, ...]:
+    """Names of the classes that the run is judged by and not tuned on."""
+    task_of = getattr(built.dataset, "task_of", None)
+    if task_of is None:
+        return ()
+    judged = [name for split in built.dataset.evaluation for name in task_of(split).classnames]
+    return tuple(name for name in dict.fromkeys(judged) if name not in built.dataset.task.classnames)
+
+
+class RegularizedStep(nn.Module):
+    """A step whose loss is the method's own plus weight · term of each regularizer (``Step``)."""
+
+    def __init__(self, step: nn.Module, terms: Sequence[nn.Module], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.step = step
+        self.terms = nn.ModuleList(terms)
+        self.weights = tuple(weights)
+
+    def begin_epoch(self, number: int) -> None:
+        """An epoch begins, counted from 0."""
+        for term in self.terms:
+            begin: Callable[[int], None] | None = getattr(term, "begin_epoch", None)
+            if begin is not None:
+                begin(number)
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """The batch as the method's step gets it → scalar."""
+        # The method's own draws come first: they are those of a run without regularizers.
+        loss: Tensor = self.step(inputs, labels)
+        for term, weight in zip(self.terms, self.weights, strict=True):
+            loss = loss + weight * cast(Term, term)(inputs, labels)
+        return loss
+
+
+class _CacheableStep(RegularizedStep):
+    """The same where the method trains on cached features and no term asks for pictures."""
+
+    def cached(self) -> nn.Module:
+        """The method's own twin with the same terms."""
+        return RegularizedStep(cast(Any, self.step).cached(), list(self.terms), self.weights)
+
+
+def _check(regularizer: Regularizer, step: nn.Module, name: str, method: str) -> None:
+    lacking = [need for need in regularizer.needs if need != IMAGES and not hasattr(step, need)]
+    if lacking:
+        raise PluginError(
+            f"regularizer {name!r} needs {', '.join(lacking)}, which method {method!r} says that it offers "
+            "but its step does not have.",
+            next_step="tell the authors of the method, or leave the regularizer out",
+        )

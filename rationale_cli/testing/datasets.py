@@ -20,8 +20,9 @@ _SAME_SHAPE = 0.02
 def check_dataset(dataset: Dataset, samples: int = 4) -> None:
     """Check a dataset: task, names of splits, and ``samples`` pictures of each split.
 
-    Identifiers are unique and known without opening a picture, and so are ``labels`` where a split has them; splits survive pickling; pictures are RGB
-    and upright, the same at every reading; masks have the picture's proportions.
+    Identifiers are unique and known without opening a picture, and so are ``labels`` where a split has
+    them; splits survive pickling; pictures are RGB and upright, the same at every reading; masks have the
+    picture's proportions.
     """
     check_plugin("dataset", type(dataset))
     _check_mask_rules(type(dataset))
@@ -109,7 +110,9 @@ def _check_labels(name: str, labels: Sequence[int] | None, split: Split) -> None
     demand(len(labels) == len(split), f"split {name!r} has {len(split)} pictures but {len(labels)} labels")
     for index in {0, len(labels) // 2, len(labels) - 1}:
         own = split[index].label
-        demand(labels[index] == own, f"labels[{index}] of split {name!r} is {labels[index]}, the sample's {own}")
+        demand(
+            labels[index] == own, f"labels[{index}] of split {name!r} is {labels[index]}, the sample's {own}"
+        )
 
 
 def _check_sample(split: Split, twin: Split, index: int, classes: int) -> None:

@@ -17,19 +17,6 @@ os.environ["RATIONALE_CACHE"] = _CACHE.name
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-_TOGETHER = ("cli/test_positive_control", "cli/test_template_plugin", "parity/test_photos", "unit/reporting")
-"""Tests that share costly fixtures and so a worker."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what is made once."""
-    for item in items:
-        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
-        for group in _TOGETHER:
-            if place.startswith(group):
-                item.add_marker(pytest.mark.xdist_group(group))
-
 
 @pytest.fixture(scope="session")
 def repo() -> Path:

@@ -41,9 +41,9 @@ model: toy
 dataset: {use: squares, pictures: 12}
 train: {epochs: 1}
 explain: {audit: false, witness: false}
-optional: [coop]
+optional: [not-yet]
 grid:
-  - {setup: [main], method: [zs, coop]}
+  - {setup: [main], method: [zs, not-yet]}
   - {setup: [main], method: [lp], train.seed: [0, 1]}
   - {setup: [gradient], method: [zs], attribution: [grad-attention]}
   - {setup: [main], method: [zs], dataset: [missing]}
@@ -133,7 +133,7 @@ def test_every_cell_is_there_in_its_state(shown: LayoutResult) -> None:
     }
     assert {key: line["state"] for key, line in found.items()} == {
         ("main", "zs", "squares"): "measured",
-        ("main", "coop", "squares"): "waiting",
+        ("main", "not-yet", "squares"): "waiting",
         ("main", "lp", "squares"): "measured",
         ("gradient", "zs", "squares"): "measured",
         ("main", "zs", "missing"): "failed",

@@ -21,6 +21,6 @@ def rationale_datasets() -> list[Entry]:
             "caltech12",
             "deit_lit.caltech:Caltech12",
             "Classes of Caltech-101 with the contours of its annotation files",
-            ("opencv-python-headless",),
+            ("opencv-python",),
         )
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .stages.library import calibrate, explain, finetune, load_run, report, score
+    from .stages.verbs import calibrate, explain, finetune, load_run, report, score
 
 __version__ = "0.1.0"
 
@@ -18,7 +18,7 @@ __all__ = ["__version__", "calibrate", "explain", "finetune", "load_run", "repor
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from .stages import library
+        from .stages import verbs
 
-        return getattr(library, name)
+        return getattr(verbs, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from rationale_cli import explain, finetune
 from rationale_cli.contracts import Silent
 from rationale_cli.errors import InputError
 from rationale_cli.measures.audit_results import PairAudit
@@ -23,7 +24,6 @@ from rationale_cli.stages import audit_runs
 from rationale_cli.stages.audit_choices import BOX, NAMES, Setting, without_level
 from rationale_cli.stages.audit_files import FILE, fitting, read_audit
 from rationale_cli.stages.audit_runs import RunsAuditRequest
-from rationale_cli.stages.library import explain, finetune
 
 N = 8
 SCENES = {"dataset.use": "scenes", "dataset.train_size": 32, "dataset.test_size": 24, "model": "tiny-clip"}

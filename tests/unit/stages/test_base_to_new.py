@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from rationale_cli import explain, finetune, report, score
 from rationale_cli.engine.base_to_new import BaseToNew
 from rationale_cli.errors import InputError
 from rationale_cli.runs.folder import Run
-from rationale_cli.stages.library import explain, finetune, report, score
 from rationale_cli.testing import ToyDataset
 
 SCENES = {"dataset": {"use": "scenes", "train_size": 48, "test_size": 48, "classes": "base-to-new"}}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rationale_cli import explain, finetune, score
 from rationale_cli.errors import InputError
 from rationale_cli.runs.folder import Run
-from rationale_cli.stages.library import explain, finetune, score
 
 SCENES = {"dataset.train_size": 32, "dataset.test_size": 24, "dataset.use": "scenes"}
 QUICK = {"explain.audit": False, "explain.witness": False, "explain.splits": ["test"]}

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import pluggy
 
@@ -59,27 +60,27 @@ def same_plugin(one: str, other: str) -> bool:
     return longer == shorter or longer.endswith(f":{shorter}")
 
 
-class Hooks:
+class Hooks(Protocol):
     """The hook specifications: each returns the entries of one kind."""
 
     @hookspec
-    def rationale_models(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+    def rationale_models(self) -> Iterable[Entry]:
         """Vision-language models (``rationale_cli.contracts.VisionLanguageModel``)."""
 
     @hookspec
-    def rationale_methods(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+    def rationale_methods(self) -> Iterable[Entry]:
         """Fine-tuning methods (``rationale_cli.contracts.Method``)."""
 
     @hookspec
-    def rationale_attributions(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+    def rationale_attributions(self) -> Iterable[Entry]:
         """Attribution methods (``rationale_cli.contracts.Attribution``)."""
 
     @hookspec
-    def rationale_datasets(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+    def rationale_datasets(self) -> Iterable[Entry]:
         """Datasets (``rationale_cli.contracts.Dataset``)."""
 
     @hookspec
-    def rationale_regularizers(self) -> Iterable[Entry]:  # type: ignore[empty-body]
+    def rationale_regularizers(self) -> Iterable[Entry]:
         """Terms for the loss of other methods (``rationale_cli.contracts.Regularizer``)."""
 
 

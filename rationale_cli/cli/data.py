@@ -12,7 +12,7 @@ from .screen import guarded
 
 if TYPE_CHECKING:
     from ..contracts import Preprocessing
-    from ..engine.configure import Chosen
+    from ..engine.configuration import Chosen
     from ..registry import Registry
     from ..stages.describe import DescribeResult
 

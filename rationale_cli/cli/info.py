@@ -50,13 +50,14 @@ def command(
 def plugin_facts(kind: str, name: str) -> dict[str, Any]:
     """What there is to tell of a plugin; raises ``PluginError`` where it cannot be loaded."""
     import inspect
+    from typing import cast
 
     from . import screen
 
     registry = screen.plugins()
     found = registry.find(kind, name)
     plugin = registry.load(kind, found.qualified)
-    options = _options(plugin.Options)  # type: ignore[attr-defined]
+    options = _options(cast(Any, plugin).Options)
     return {
         "kind": kind,
         "name": found.name,

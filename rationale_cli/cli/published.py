@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..contracts import Checkpoint, PluginOptions
-    from ..engine.configure import Chosen
+    from ..engine.configuration import Chosen
     from ..registry import Registry
 
 

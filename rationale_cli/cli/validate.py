@@ -9,7 +9,7 @@ import typer
 from .options import Json, Sets
 
 if TYPE_CHECKING:
-    from ..engine.configure import Configuration
+    from ..engine.configuration import Configuration
 
 
 def command(

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..runs.folder import Run
 from ..runs.provenance import file_sha256
 from ..toolkit.weights import fingerprint, read_safetensors
-from .configure import Configuration
+from .configuration import Configuration
 from .view import prepared
 
 

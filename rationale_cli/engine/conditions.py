@@ -20,7 +20,7 @@ from ..hooks import bare_name
 from ..recipe import Corruption, ViewOptions, corruptions
 from .batches import Pictures
 from .build import Built
-from .configure import Configuration
+from .configuration import Configuration
 from .view import prepared
 
 

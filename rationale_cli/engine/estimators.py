@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import cast
 
 import torch
@@ -16,7 +16,8 @@ from ..toolkit.attention import depth_of
 from ..toolkit.layers import resolve
 from .build import Built
 from .conditions import Condition
-from .configure import Chosen, choose
+from .configuration import Chosen
+from .configure import choose
 from .infer import Estimator
 from .view import prepared
 
@@ -39,7 +40,7 @@ class Wanted:
     @property
     def specified(self) -> bool:
         """Whether layers and scalar mean anything to the attribution."""
-        return bool(self.chosen.plugin.specified)  # type: ignore[attr-defined]
+        return cast(type[Attribution], self.chosen.plugin).specified
 
     def names(self) -> tuple[str, ...]:
         """Names of the evidence sets, in the order of the specifications."""
@@ -104,5 +105,5 @@ def _blocks(built: Built, layers: str) -> tuple[int, int]:
 
 
 def _wanted(chosen: Chosen, specifications: tuple[Specification, ...], target: str) -> Wanted:
-    specified = bool(chosen.plugin.specified)  # type: ignore[attr-defined]
-    return Wanted(chosen, specifications if specified else (Specification(),), target)
+    wanted = Wanted(chosen, specifications, target)
+    return wanted if wanted.specified else replace(wanted, specifications=(Specification(),))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..contracts import IMAGES, Progress, Regularizer, RegularizerOptions, Setting, Term
 from ..errors import PluginError
 from .build import Built
-from .configure import Configuration
+from .configuration import Configuration
 
 
 def regularizers(configuration: Configuration) -> list[Regularizer]:

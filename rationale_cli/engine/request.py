@@ -8,7 +8,8 @@ from ..errors import InputError
 from ..recipe import Draft, ExplainOptions, Given, Layer, recorded
 from ..registry import Registry
 from ..runs.folder import Run
-from .configure import Chosen, Configuration, configure, of_protocol
+from .configuration import Chosen, Configuration
+from .configure import configure, of_protocol
 
 LATER = ("explain", "attribution", "view", "shift", "protocol")
 """Sections that may be chosen anew after the tuning."""

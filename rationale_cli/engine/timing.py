@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ..contracts import Method, Task, VisionLanguageModel
 from ..errors import InputError
 from .build import accelerator
-from .configure import Chosen
+from .configuration import Chosen
 from .estimators import Wanted
 
 TRAINING = 3

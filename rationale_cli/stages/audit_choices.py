@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, cast
 
 from ..contracts import Dataset, Family, MaskRules, Preprocessing
-from ..engine.configure import Chosen, of_protocol
+from ..engine.configuration import Chosen
+from ..engine.configure import of_protocol
 from ..engine.view import prepared
 from ..errors import InputError, did_you_mean
 from ..measures.audit_results import REFERENCE

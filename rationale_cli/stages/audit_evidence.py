@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..contracts import Dataset, Family, Preprocessing, Progress
 from ..engine.build import build
 from ..engine.conditions import own_labels
-from ..engine.configure import Chosen
+from ..engine.configuration import Chosen
 from ..engine.estimators import plan
 from ..engine.remeasure import Reading, Shape, remeasure
 from ..engine.request import ExplainRequest, requested

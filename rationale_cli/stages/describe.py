@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..contracts import Dataset, Preprocessing, Progress, Silent, Split
 from ..engine.batches import Example, Pictures, limited
-from ..engine.configure import Chosen
+from ..engine.configuration import Chosen
 from ..engine.gallery import outlines
 from ..engine.survey import Annotations, Control, drawn_controls, survey
 from ..errors import InputError, did_you_mean

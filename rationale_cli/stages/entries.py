@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..contracts import Progress, Silent
 from ..engine.conditions import own_labels
-from ..engine.configure import Configuration
+from ..engine.configuration import Configuration
 from ..engine.estimators import plan
 from ..measures.results import RunScore, ScoreResult, ScoreTable
 from ..registry import Registry

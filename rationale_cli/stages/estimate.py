@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..contracts import Dataset, Nominal, Progress, Silent
 from ..engine.batches import limited
-from ..engine.configure import Chosen, Configuration
+from ..engine.configuration import Chosen, Configuration
 from ..engine.estimators import plan
 from ..engine.timing import Bench, Speed, Tuning, forwards
 from ..errors import RationaleError

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..contracts import Fitted, MethodOptions, Progress, Regularizer, Silent
 from ..engine.build import Built, accelerator, build, place
-from ..engine.configure import Configuration
+from ..engine.configuration import Configuration
 from ..engine.regularize import regularized, regularizers
 from ..engine.support import TrainingPictures
 from ..engine.train import Places, Trained, TrainingSet, train

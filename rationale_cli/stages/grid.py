@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..contracts import Progress, Silent
 from ..engine.conditions import own_labels
-from ..engine.configure import Configuration, configure
+from ..engine.configuration import Configuration
+from ..engine.configure import configure
 from ..engine.estimators import plan
 from ..engine.request import ExplainRequest
 from ..errors import InputError, PluginError, RationaleError, WorkError, did_you_mean

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rationale_cli.contracts import Preprocessing
-from rationale_cli.engine.configure import Configuration, configure
+from rationale_cli.engine.configuration import Configuration
+from rationale_cli.engine.configure import configure
 from rationale_cli.engine.view import prepared
 from rationale_cli.recipe import Draft, from_mapping
 from rationale_cli.registry import Registry

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from rationale_cli.contracts import MethodOptions, PluginOptions
-from rationale_cli.engine.configure import Configuration, choose, configure
+from rationale_cli.engine.configuration import Configuration
+from rationale_cli.engine.configure import choose, configure
 from rationale_cli.errors import InputError, PluginError
 from rationale_cli.hooks import Entry, hookimpl
 from rationale_cli.recipe import Draft, Given, from_mapping, from_sets, load_recipe, recorded

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from rationale_cli.contracts import Boxes, Mask, PluginOptions, Preprocessing, Sample, Specification, Task
-from rationale_cli.engine.configure import Chosen
+from rationale_cli.engine.configuration import Chosen
 from rationale_cli.errors import InputError
 from rationale_cli.measures.rma import mask_area, normalise, relevant_mass
 from rationale_cli.registry import Registry

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
-from ..contracts import Classifier, Progress, Silent
+from ..contracts import Classifier, Progress, Silent, Task
 from ..engine.batches import Batch, Pictures, chunks, limited, loader
 from ..engine.build import Built, accelerator, autocast, build, place, restore_checkpoint
 from ..engine.conditions import Condition, conditions, further_conditions
@@ -51,6 +51,15 @@ class _Work:
     wanted: tuple[Wanted, ...]
     options: ExplainOptions
     machine: Accelerator
+    classifiers: dict[Task, Classifier] = field(default_factory=dict)
+    """By the classes to tell apart: their names are encoded once, however many conditions share them."""
+
+    def classifier(self, task: Task) -> Classifier:
+        """The run's, for these classes, on its device. Raises what ``classifier_for`` does."""
+        if task not in self.classifiers:
+            self.classifiers[task] = classifier_for(self.built, task)
+            place(self.classifiers[task], self.machine.device)
+        return self.classifiers[task]
 
 
 def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainResult:
@@ -103,8 +112,8 @@ def _explain(
     work: _Work, condition: Condition, progress: Progress
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     folder = work.run.path / "evidence" / condition.label
-    classifier = classifier_for(work.built, condition.task(work.built.dataset.task))
-    place(classifier, work.machine.device)
+    task = condition.task(work.built.dataset.task)
+    classifier = work.classifier(task)
     pictures = condition.pictures(work.built)
     options = work.options
     indices = limited(len(pictures), options.limit, options.share, options.batch_size)
@@ -117,8 +126,7 @@ def _explain(
     needs_prediction = not _predicted(folder, ids, kept, logits=options.logits is True)
     skipped: tuple[str, ...] = ()
     if todo or needs_witness or needs_prediction:
-        classes = len(condition.task(work.built.dataset.task).classnames)
-        logits = needs_prediction and _keeps_logits(options, len(indices), classes)
+        logits = needs_prediction and _keeps_logits(options, len(indices), len(task.classnames))
         sets = [specs[name] for name in todo]
         job = _Job(
             folder, classifier, pictures, tuple(indices), sets, needs_witness, needs_prediction, logits

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from .estimates import Estimate, defined
 from .intervals import quantile
-from .results import Estimate, WithinClasses, defined
+from .run_results import WithinClasses
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .results import Verdict
+from .estimates import Verdict
 
 DEFAULT, REFERENCE = "default", "reference"
 """Names of the specifications that the decomposition stands between."""

@@ -25,11 +25,11 @@ from .audit_results import (
     Specified,
 )
 from .bootstrap import Resampling, percentile
+from .estimates import Verdict, defined
 from .intervals import UNDEFINED, Interval, mover
 from .multiverse import Choice, Coalition, Combination, coalitions, default_of, neighbours, shapley, shared
 from .paired import CLOSED_FORM, Paired, joint_counts, paired_from, paired_proportion
 from .quadrants import METRIC_INDEX, ratios, right_of
-from .results import Verdict, defined
 from .together import Codings, replicated_counts
 from .verdict import agrees, excludes_zero
 

@@ -6,36 +6,21 @@ and by their arithmetic mean, which is what published "HM" columns of ECE hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from .results import Estimate, RunScore, ScoreTable, defined
+from .base_new_results import BaseNew
+from .estimates import Estimate, defined
+from .results import ScoreTable
+from .run_results import RunScore
 
 Floats = npt.NDArray[np.float64]
 
 BASE, NEW = "-base", "-new"
 _REPLICATES = 10_000
 _SHARES = (0.025, 0.975)
-
-
-@dataclass(frozen=True)
-class BaseNew:
-    """One run on the base and on the new half of one split."""
-
-    run: str
-    dataset: str
-    split: str
-    """Without the half."""
-    base: Mapping[str, Estimate]
-    """accuracy, V, PT, IR; overconfidence and ECE where probabilities are stored, PIECE where it is known."""
-    new: Mapping[str, Estimate]
-    H: Estimate
-    """Harmonic mean of both accuracies; both halves drawn anew, independently."""
-    ECE: float | None
-    """Arithmetic mean of both."""
 
 
 def base_new(tables: Sequence[ScoreTable]) -> tuple[BaseNew, ...]:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .estimates import Estimate, defined
 from .intervals import UNDEFINED, Interval, wilson
 from .quadrants import CELLS, METRIC_INDEX, Codes, proportions, ratios
-from .results import Estimate, defined
 
 Floats = npt.NDArray[np.float64]
 

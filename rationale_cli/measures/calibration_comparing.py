@@ -15,9 +15,10 @@ from .bootstrap import Resampling
 from .calibration_bootstrap import ERRORS, paired_error, paired_mean
 from .calibration_results import COMPARED
 from .comparing import draft
+from .comparison_results import Comparison, Difference
+from .estimates import defined
 from .measured import Measured
 from .multiple import holm
-from .results import Comparison, Difference, defined
 from .verdict import ALPHA, plain
 
 REPLICATES = 2_000

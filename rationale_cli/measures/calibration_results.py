@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .results import Estimate
+from .estimates import Estimate
 
 AS_PREDICTED = "as predicted"
 """Name of the classifier's own probabilities, beside which those of post-hoc methods stand."""

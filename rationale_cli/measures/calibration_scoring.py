@@ -27,10 +27,10 @@ from .calibration_results import (
     EvidenceCalibration,
     ReliabilityBin,
 )
+from .estimates import Estimate, defined
 from .intervals import Interval, mover, wilson
 from .measured import Measured, Predictions
 from .probabilities import Predicted
-from .results import Estimate, defined
 from .selective import RiskCoverage, risk_coverage, together
 
 Floats = npt.NDArray[np.float64]

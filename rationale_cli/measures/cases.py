@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .bootstrap import Resampling
+from .comparison_results import Comparison
 from .curves import TERTILES, area_tertiles
 from .measured import Estimator, Measured, Witness
 from .pooling import Places
 from .quadrants import Outcomes
-from .results import Comparison
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ import numpy as np
 
 from ..hooks import bare_name
 from .calibration import BINS
+from .comparison_results import Comparison
+from .estimates import Estimate, Verdict, defined
 from .influence import estimate, traced
 from .intervals import newcombe
 from .measured import Measured
 from .quadrants import Flags
 from .regularized import by_configuration
-from .results import Comparison, Estimate, SeedCell, SeedDifference, Verdict, defined
 from .scoring import proportion
+from .seed_results import SeedCell, SeedDifference
 from .seeds import Combined, combine
 from .verdict import WEAKEST, excludes_zero
 

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from .comparison_results import ControlPoint, GridPoint
 from .multiple import holm
 from .pooling import Pooled
-from .results import ControlPoint, GridPoint
 from .verdict import ALPHA, excludes_zero, judge
 
 Decision = Literal["supported", "contradicted", "mixed", "undecided", "not tested"]

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from .bootstrap import Resampling
+from .comparison_results import Comparison, ControlPoint, Difference, GridPoint
+from .estimates import defined
 from .measured import Estimator, Measured
 from .multiple import holm
 from .paired import EVIDENCE_METRICS, Paired, excess_over_control, paired_measures, paired_proportion
-from .results import Comparison, ControlPoint, Difference, GridPoint, defined
 from .verdict import ALPHA, CONTROLS, LAYERS, SCALARS, TAUS, agrees, judge, plain
 
 AUDIT_SHARE = 4

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .estimates import defined
 from .quadrants import CELLS, Outcomes, count, ratios
-from .results import Curve, defined
+from .run_results import Curve
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .estimates import Estimate, defined
 from .intervals import wilson
 from .quadrants import valid
-from .results import Estimate, defined
 
 Floats = npt.NDArray[np.float64]
 Grid = tuple[int, int]

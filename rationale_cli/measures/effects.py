@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from .bootstrap import LEVEL, Resampling
 from .cases import Case, Pair
+from .estimates import QUALITIES
 from .intervals import quantile
 from .measured import Measured
 from .paired import Paired, paired_measures, paired_proportion
 from .pooling import Effect, Places
 from .quadrants import CELLS, Codes, Flags, Outcomes, proportions, ratios
-from .results import QUALITIES
 from .seeds import cell_influences
 
 Floats = npt.NDArray[np.float64]

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .calibration import BINS, equal_mass, equal_width
+from .estimates import defined
 from .measured import Measured
 from .probabilities import Predicted
-from .results import SeedEstimate, defined
+from .seed_results import SeedEstimate
 from .seeds import Combined, combine, influences, values
 
 Floats = npt.NDArray[np.float64]

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from .cases import Case, Look, Pair, members
 from .claims import ClaimAudit, ClaimWitness, Hypothesis, ThresholdPoint, audited, side_of
 from .comparing import missing_sets
+from .comparison_results import ControlPoint, GridPoint
 from .effects import Sight, effects_of, minus, over_seeds, witnessed
+from .estimates import defined
 from .measured import Estimator, Measured
 from .pooling import Effect, pool
 from .quadrants import Outcomes
-from .results import ControlPoint, GridPoint, defined
 from .verdict import CONTROLS, TAUS, agrees
 
 SWEPT = tuple(round(0.05 * step, 2) for step in range(1, 20))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .results import Counts
+from .run_results import Counts
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

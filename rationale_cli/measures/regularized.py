@@ -8,18 +8,14 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..hooks import bare_name
+from .base_new_results import JoinedHalves
 from .calibration import BINS
 from .calibration_results import COMPARED
+from .estimates import Verdict, defined
 from .influence import Traced, estimate, join, traced
 from .measured import Measured
 from .multiple import holm
-from .results import (
-    JoinedHalves,
-    RegularizerEffect,
-    SeedDifference,
-    Verdict,
-    defined,
-)
+from .seed_results import RegularizerEffect, SeedDifference
 from .seeds import Combined
 from .verdict import ALPHA
 

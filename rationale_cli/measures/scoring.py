@@ -12,11 +12,12 @@ from scipy import special
 from .association import within_classes
 from .bootstrap import LEVEL, Resampling, estimates
 from .curves import AreaStratum, area_strata, curve
+from .estimates import Estimate, defined
 from .intervals import wilson
 from .measured import Measured, Witness
 from .quadrants import Outcomes, count, count_by, named, proportions, ratios
-from .results import ClassScore, Estimate, Mass, RunScore, Stratum, WitnessScore, defined
 from .rma import above_area
+from .run_results import ClassScore, Mass, RunScore, Stratum, WitnessScore
 
 Array = npt.NDArray[Any]
 

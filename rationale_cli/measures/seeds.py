@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from .estimates import QUALITIES
 from .quadrants import CELLS, METRIC_INDEX, Codes, ratios
-from .results import QUALITIES
 
 Floats = npt.NDArray[np.float64]
 

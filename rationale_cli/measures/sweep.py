@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from .bootstrap import Resampling, measured_interval, percentiles, resample
 from .curves import THRESHOLDS, threshold_counts
+from .estimates import defined
 from .measured import Measured
 from .multiple import holm
 from .paired import EVIDENCE_METRICS, Paired, paired_measures
 from .quadrants import CELLS, METRIC_INDEX, Outcomes, proportions, ratios
-from .results import defined
 from .verdict import ALPHA
 
 Floats = npt.NDArray[np.float64]

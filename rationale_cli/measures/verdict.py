@@ -18,7 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .results import ControlPoint, GridPoint, Verdict
+from .comparison_results import ControlPoint, GridPoint
+from .estimates import Verdict
 
 TAUS = (0.40, 0.45, 0.50, 0.55, 0.60)
 """Thresholds over which a conclusion must not flip."""

@@ -25,10 +25,11 @@ from .claims import (
     worded,
 )
 from .comparing import compare
+from .comparison_results import ControlPoint, Difference, GridPoint
 from .effects import effects_of
+from .estimates import QUALITIES, defined
 from .paired import Paired, paired_measures, paired_proportion
 from .pooling import NOTHING, Effect, Pooled, pool
-from .results import QUALITIES, ControlPoint, Difference, GridPoint, defined
 
 
 class _Tested(NamedTuple):

@@ -19,7 +19,10 @@ from ..measures.calibration_results import (
     Proximity,
     Recalibration,
 )
-from ..measures.results import Difference, Estimate, RunScore, ScoreResult, ScoreTable
+from ..measures.comparison_results import Difference
+from ..measures.estimates import Estimate
+from ..measures.results import ScoreResult, ScoreTable
+from ..measures.run_results import RunScore
 from .numbers import PERCENT, UNDEFINED, Unit, interval, number, threshold
 from .tables import SIGNIFICANT, Cell, Row, Table
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ..measures.calibration_results import Abstention, Calibration, CalibrationScore
-from ..measures.results import Difference, RunScore, ScoreTable
+from ..measures.comparison_results import Difference
+from ..measures.results import ScoreTable
+from ..measures.run_results import RunScore
 from .calibration_tables import caveats, columns, estimate_cell, signed, title_of, unit_of
 from .figures import Series
 from .numbers import interval, number, probability

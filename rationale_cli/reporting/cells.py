@@ -7,7 +7,10 @@ from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 from ..hooks import bare_name
-from ..measures.results import WITNESSES, ClassScore, Difference, Estimate, RunScore, ScoreTable, Verdict
+from ..measures.comparison_results import Difference
+from ..measures.estimates import WITNESSES, Estimate, Verdict
+from ..measures.results import ScoreTable
+from ..measures.run_results import ClassScore, RunScore
 from .numbers import UNDEFINED, interval, number, probability, threshold, unit_of
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ..measures.claims import Claim, ClaimAudit, ClaimCell, ClaimWitness, Side
+from ..measures.comparison_results import ControlPoint, GridPoint
 from ..measures.hypotheses import SUBJECTS
-from ..measures.results import ControlPoint, GridPoint
 from .numbers import PERCENT, RATIO, Unit, interval, number, probability, threshold, unit_of
 
 _SIDES: dict[Side, str] = {"for": "goes with it", "against": "goes against it", "neither": "tells nothing"}

@@ -7,7 +7,10 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from ..measures.results import Comparison, Estimate, RunScore, ScoreResult, ScoreTable
+from ..measures.comparison_results import Comparison
+from ..measures.estimates import Estimate
+from ..measures.results import ScoreResult, ScoreTable
+from ..measures.run_results import RunScore
 
 COLUMNS = (
     "dataset",

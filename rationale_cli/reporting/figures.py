@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup
 
-from ..measures.results import WITNESSES, Estimate, ScoreTable
+from ..measures.estimates import WITNESSES, Estimate
+from ..measures.results import ScoreTable
 from ..measures.sweep import RunSweep, Sweep
 from . import ink
 from .numbers import scaled

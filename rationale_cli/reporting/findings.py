@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..measures.results import Comparison, RunScore, ScoreResult, ScoreTable
+from ..measures.comparison_results import Comparison
+from ..measures.results import ScoreResult, ScoreTable
+from ..measures.run_results import RunScore
 from . import sentences
 from .numbers import number, threshold
 from .sentences import ALONE, Sentence, moved, uses_background, witness_kind

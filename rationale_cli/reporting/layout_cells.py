@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal, NamedTuple, TypeVar
 
+from ..measures.base_new_results import JoinedHalves
+from ..measures.estimates import Estimate, Verdict
 from ..measures.published import Printed
-from ..measures.results import Estimate, JoinedHalves, RegularizerEffect, SeedCell, SeedDifference, Verdict
+from ..measures.seed_results import RegularizerEffect, SeedCell, SeedDifference
 from ..recipe.layouts import Compared
 from .gallery import Basis
 from .layout_entries import MEASURED, Entry

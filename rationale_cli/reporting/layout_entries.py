@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..measures.base_new import BASE, NEW
-from ..measures.results import (
-    Comparison,
-    Difference,
-    Estimate,
-    JoinedHalves,
-    RegularizerEffect,
-    RunScore,
-    SeedCell,
-)
+from ..measures.base_new_results import JoinedHalves
+from ..measures.comparison_results import Comparison, Difference
+from ..measures.estimates import Estimate
+from ..measures.run_results import RunScore
+from ..measures.seed_results import RegularizerEffect, SeedCell
 from ..recipe.corruptions import Corruption
 from ..recipe.layouts import AXES
 from .gallery import Basis

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..measures.comparison_results import Comparison
 from ..measures.multiple import holm
-from ..measures.results import Comparison, RunScore, ScoreTable
+from ..measures.results import ScoreTable
+from ..measures.run_results import RunScore
 from ..measures.sweep import ComparisonSweep, RunSweep, Sweep
 from ..measures.verdict import ALPHA
 from .numbers import PERCENT, steps, unit_of

@@ -8,7 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ..measures.results import Difference, RunScore, ScoreTable
+from ..measures.comparison_results import Difference
+from ..measures.results import ScoreTable
+from ..measures.run_results import RunScore
 from ..measures.sweep import Sweep
 from . import cells, figures, live
 from .calibration_view import CalibrationView, calibration_view

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ..measures.audit_results import PairAudit
-from ..measures.results import Verdict
+from ..measures.estimates import Verdict
 from . import ink, multiverse
 from .runs_audit import SHOWN, choices_of, findings, remarks
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from markupsafe import Markup
 
 from ..measures.calibration_results import UNJUSTIFIED, WRONG, Calibration, ReliabilityBin
-from ..measures.results import RunScore
+from ..measures.run_results import RunScore
 from ..measures.selective import COVERAGES
 from . import ink
 from .figures import WIDTH, Series

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..measures.results import Comparison, Difference, RunScore, Shift, Verdict
+from ..measures.comparison_results import Comparison, Difference
+from ..measures.estimates import Verdict
+from ..measures.results import Shift
+from ..measures.run_results import RunScore
 from .numbers import RATIO, interval, number
 
 ALONE = {

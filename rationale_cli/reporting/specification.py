@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from ..measures.results import Comparison, Difference, GridPoint
+from ..measures.comparison_results import Comparison, Difference, GridPoint
 from .numbers import PERCENT, scaled, unit_of
 from .outlines import relative
 

@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..hooks import bare_name
-from ..measures.base_new import BaseNew
-from ..measures.results import (
-    Comparison,
-    Difference,
-    Estimate,
-    RunScore,
-    ScoreResult,
-    ScoreTable,
-    SeedCell,
-    Shift,
-    Verdict,
-)
+from ..measures.base_new_results import BaseNew
+from ..measures.comparison_results import Comparison, Difference
+from ..measures.estimates import Estimate, Verdict
+from ..measures.results import ScoreResult, ScoreTable, Shift
+from ..measures.run_results import RunScore
+from ..measures.seed_results import SeedCell
 from .numbers import PERCENT, UNDEFINED, Unit, interval, number, probability, threshold, unit_of
 
 WITNESS_TITLES = {

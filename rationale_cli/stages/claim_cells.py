@@ -11,10 +11,11 @@ import numpy as np
 
 from ..hooks import bare_name
 from ..measures.cases import Case, Ladder, Pair, by_area
+from ..measures.comparison_results import Comparison
 from ..measures.hypotheses import LOW_ACCURACY, ORDERS, OTHER_THRESHOLDS
 from ..measures.measured import Measured
 from ..measures.pooling import Places
-from ..measures.results import Comparison, ScoreTable
+from ..measures.results import ScoreTable
 from ..reporting.layout_entries import pictures
 from ..runs.evidence import EvidenceSpec
 from ..runs.folder import Run

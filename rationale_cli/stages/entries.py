@@ -12,7 +12,9 @@ from ..engine.conditions import own_labels
 from ..engine.configuration import Configuration
 from ..engine.estimators import plan
 from ..measures.base_new import BASE, NEW
-from ..measures.results import JoinedHalves, RunScore, ScoreResult, ScoreTable
+from ..measures.base_new_results import JoinedHalves
+from ..measures.results import ScoreResult, ScoreTable
+from ..measures.run_results import RunScore
 from ..registry import Registry
 from ..reporting.gallery import Basis
 from ..reporting.layout_entries import FAILED, MEASURED, MISSING, WAITING, Entry, pictures

@@ -19,7 +19,7 @@ from ..engine.request import ExplainRequest
 from ..errors import InputError, PluginError, RationaleError, WorkError, did_you_mean
 from ..hooks import bare_name
 from ..measures.calibration_results import COMPARED
-from ..measures.results import METRICS
+from ..measures.estimates import METRICS
 from ..recipe import (
     DEFAULTS,
     PLUGINS,

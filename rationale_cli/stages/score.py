@@ -14,6 +14,7 @@ from .. import __version__
 from ..contracts import Progress, Silent
 from ..errors import InputError
 from ..measures.base_new import BASE, NEW, base_new
+from ..measures.base_new_results import BaseNewMeans
 from ..measures.bootstrap import LEVEL, Resampling
 from ..measures.calibration import BINS
 from ..measures.calibration_comparing import compare_calibration, settle_calibration
@@ -22,7 +23,7 @@ from ..measures.cells import seed_cells
 from ..measures.comparing import compare, explainer_free, settle
 from ..measures.curves import THRESHOLDS
 from ..measures.regularized import joined_halves, regularizer_effects
-from ..measures.results import BaseNewMeans, ScoreResult, ScoreTable, to_json
+from ..measures.results import ScoreResult, ScoreTable, to_json
 from ..measures.scoring import score_run
 from ..measures.sweep import Sweep, settle_sweeps, sweep_pair, sweep_run
 from ..measures.verdict import ALPHA

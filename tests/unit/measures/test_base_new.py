@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rationale_cli.measures.base_new import harmonic
-from rationale_cli.measures.results import Estimate
+from rationale_cli.measures.estimates import Estimate
 
 SHARES = st.floats(0.01, 1)
 

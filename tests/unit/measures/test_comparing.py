@@ -7,9 +7,9 @@ import pytest
 
 from rationale_cli.measures.bootstrap import Resampling
 from rationale_cli.measures.comparing import compare, explainer_free, settle
+from rationale_cli.measures.comparison_results import Difference
 from rationale_cli.measures.measured import Estimator, Measured, Witness
 from rationale_cli.measures.quadrants import Outcomes
-from rationale_cli.measures.results import Difference
 
 N = 600
 HOW = Resampling(replicates=400)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from rationale_cli.measures.estimates import QUALITIES
 from rationale_cli.measures.quadrants import count, ratios
-from rationale_cli.measures.results import QUALITIES
 from rationale_cli.measures.seeds import combine, influences, values
 
 CODES = np.repeat(np.arange(6), [60, 25, 12, 20, 4, 3])

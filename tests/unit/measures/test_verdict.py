@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rationale_cli.measures.results import ControlPoint, GridPoint
+from rationale_cli.measures.comparison_results import ControlPoint, GridPoint
 from rationale_cli.measures.verdict import agrees, excludes_zero, judge, plain
 
 

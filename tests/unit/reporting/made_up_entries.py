@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rationale_cli.measures.results import (
-    Comparison,
-    Counts,
-    Curve,
-    Difference,
-    Estimate,
-    Mass,
-    RunScore,
-    SeedCell,
-    SeedDifference,
-    SeedEstimate,
-    WithinClasses,
-)
+from rationale_cli.measures.comparison_results import Comparison, Difference
+from rationale_cli.measures.estimates import Estimate
+from rationale_cli.measures.run_results import Counts, Curve, Mass, RunScore, WithinClasses
+from rationale_cli.measures.seed_results import SeedCell, SeedDifference, SeedEstimate
 from rationale_cli.reporting.gallery import Basis
 from rationale_cli.reporting.layout_entries import MEASURED, Entry, pictures
 

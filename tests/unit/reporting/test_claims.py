@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from rationale_cli.measures.claims import Claim, ClaimAudit, ClaimCell, ClaimWitness, Side, ThresholdPoint
+from rationale_cli.measures.comparison_results import ControlPoint, GridPoint
 from rationale_cli.measures.hypotheses import hypotheses
-from rationale_cli.measures.results import ControlPoint, GridPoint
 from rationale_cli.reporting.claims import ClaimLine, ClaimsText, claims_text
 from rationale_cli.reporting.claims_terminal import show_claims
 from rationale_cli.stages.report import ReportRequest

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from rationale_cli.measures.results import Comparison, Difference, Estimate, ScoreResult, ScoreTable
+from rationale_cli.measures.comparison_results import Comparison, Difference
+from rationale_cli.measures.estimates import Estimate
+from rationale_cli.measures.results import ScoreResult, ScoreTable
 from rationale_cli.reporting.findings import Findings, findings
 from rationale_cli.reporting.sentences import of_evidence, of_witness
 

@@ -6,14 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from rationale_cli.measures.base_new_results import JoinedHalves
 from rationale_cli.measures.calibration_results import Calibration, CalibrationScore
-from rationale_cli.measures.results import (
-    Estimate,
-    JoinedHalves,
-    RegularizerEffect,
-    SeedDifference,
-    SeedEstimate,
-)
+from rationale_cli.measures.estimates import Estimate
+from rationale_cli.measures.seed_results import RegularizerEffect, SeedDifference, SeedEstimate
 from rationale_cli.recipe.layouts import TableLayout
 from rationale_cli.reporting.layout_entries import Entry
 from rationale_cli.reporting.pivot import Pivot, pivot

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rationale_cli.measures.results import GridPoint
+from rationale_cli.measures.comparison_results import GridPoint
 from rationale_cli.reporting.specification import specification_curve, ticks
 
 from .test_outlines import points

@@ -8,7 +8,8 @@
       state/              what a killed training resumes from; removed when it is done
       log.jsonl           one line a logged step: epoch, step, loss, lr, images_per_second
       evidence/           see ``rationale_cli.runs.evidence``
-      scores.json  report.html
+      base-features.npz   see ``rationale_cli.runs.base_features``
+      scores.json  audit.json  report.html
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class Run:
     @property
     def configuration(self) -> Mapping[str, Any]:
         """Resolved sections ``model method dataset attribution train explain``, and ``passed``."""
-        return self.manifest["configuration"]  # type: ignore[no-any-return]
+        configuration: Mapping[str, Any] = self.manifest["configuration"]
+        return configuration
 
     @property
     def done(self) -> bool:

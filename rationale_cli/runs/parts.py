@@ -18,7 +18,7 @@ from ..errors import WorkError
 from .atomic import atomic_path, explained, write_text
 from .evidence import EvidenceSpec, EvidenceTable, WitnessTable
 
-Arrays = Mapping[str, npt.NDArray[np.generic]]
+Arrays = Mapping[str, npt.NDArray[Any]]
 _SHARED = ("id", "label", "prediction", "confidence", "area")
 
 
@@ -36,7 +36,7 @@ class Parts:
     def write(self, number: int, columns: Arrays) -> None:
         """Write one part atomically."""
         with atomic_path(self._path(number)) as temporary, temporary.open("wb") as file:
-            np.savez(file, **columns)  # type: ignore[arg-type]
+            np.savez(file, **columns)  # type: ignore[arg-type]  # held against savez's own keyword, too
 
     def read(self) -> dict[str, npt.NDArray[Any]]:
         """All parts side by side, in order. Raises ``WorkError`` where one cannot be read."""
@@ -72,10 +72,10 @@ def write_set(folder: Path, spec: EvidenceSpec, columns: Arrays) -> None:
     """Write one evidence set from merged columns; it appears whole or not at all."""
     name = spec.name
     table = EvidenceTable(
-        **{key: columns[key] for key in _SHARED},  # type: ignore[arg-type]
-        rma=columns[f"{name}/rma"],  # type: ignore[arg-type]
-        rma_raw=columns[f"{name}/rma_raw"],  # type: ignore[arg-type]
-        status=columns[f"{name}/status"],  # type: ignore[arg-type]
+        **{key: columns[key] for key in _SHARED},
+        rma=columns[f"{name}/rma"],
+        rma_raw=columns[f"{name}/rma_raw"],
+        status=columns[f"{name}/status"],
     )
     with whole_folder(folder / name) as staging:
         pq.write_table(table.to_arrow(), staging / "table.parquet")
@@ -87,7 +87,7 @@ def write_witness(folder: Path, columns: Arrays) -> None:
     """Write the witness table from merged columns."""
     kinds = [field.name for field in fields(WitnessTable) if field.name not in {"id", "label"}]
     altered = {kind: columns[f"witness/{kind}"] for kind in kinds}
-    table = WitnessTable(id=columns["id"], label=columns["label"], **altered)  # type: ignore[arg-type]
+    table = WitnessTable(id=columns["id"], label=columns["label"], **altered)
     with whole_folder(folder / "witness") as staging:
         pq.write_table(table.to_arrow(), staging / "table.parquet")
 

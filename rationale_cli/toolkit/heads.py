@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -14,7 +15,7 @@ from ..errors import InputError
 from .modes import evaluation
 
 
-class VectorClassifier(nn.Module):
+class VectorClassifier(nn.Module, ABC):
     """Features × class vectors, the scalars of an explanation, and the delta: what classifiers share.
 
     A subclass says what features, logits and class vectors are.
@@ -31,17 +32,17 @@ class VectorClassifier(nn.Module):
         """The model whose features are classified."""
         return cast(VisionLanguageModel, self._model)
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """B×3×S×S → B×F."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, features: Tensor) -> Tensor:
         """B×F → B×C."""
-        raise NotImplementedError
 
+    @abstractmethod
     def vectors(self, features: Tensor) -> Tensor:
         """Class vectors as the logit uses them: C×F, or B×C×F where each picture has its own."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """``logits(features(images))``."""
@@ -89,31 +90,40 @@ class VectorClassifier(nn.Module):
                 own[name].copy_(tensor)
 
 
-class TextClassifier(VectorClassifier):
-    """Class vectors that come from text: logits = scale · cosine (protocol §4, ZS and FLCP).
+class CosineClassifier(VectorClassifier):
+    """Logits = scale · cosine of the joint embedding with unit class vectors, which a subclass tells."""
+
+    family: Family = "text"
+
+    def features(self, images: Tensor) -> Tensor:
+        """B×3×S×S → B×D joint embedding, not normalised."""
+        return self.model.embed_images(images)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """B×D → B×C: scale · cosine."""
+        return self.against(features, self.vectors(features))
+
+    def against(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """B×D of any length and unit class vectors, C×D or B×C×D → B×C: scale · cosine."""
+        return self.model.logit_scale * products(F.normalize(features, dim=-1), vectors)
+
+
+class TextClassifier(CosineClassifier):
+    """Class vectors that come from text and are the same for all pictures (protocol §4, ZS and FLCP).
 
     ``class_vectors``: C×D; their length matters to no logit but to the scalar ``dot``, so they are
     kept at unit length.
     """
 
-    family: Family = "text"
     class_vectors: Tensor
 
     def __init__(self, model: VisionLanguageModel, class_vectors: Tensor) -> None:
         super().__init__(model)
         self.register_buffer("class_vectors", F.normalize(class_vectors, dim=-1))
 
-    def features(self, images: Tensor) -> Tensor:
-        """B×3×S×S → B×D joint embedding, not normalised."""
-        return self.model.embed_images(images)
-
     def vectors(self, features: Tensor) -> Tensor:
         """C×D, unit length."""
         return self.class_vectors
-
-    def logits(self, features: Tensor) -> Tensor:
-        """B×D → B×C: scale · cosine."""
-        return self.model.logit_scale * (F.normalize(features, dim=-1) @ self.class_vectors.T)
 
 
 class LinearClassifier(VectorClassifier):

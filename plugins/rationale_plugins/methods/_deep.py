@@ -27,7 +27,7 @@ from rationale_cli.contracts import (
 )
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit import deep_prompts, prompts
-from rationale_cli.toolkit.heads import TextClassifier, products, train_only
+from rationale_cli.toolkit.heads import TextClassifier, train_only
 from rationale_cli.toolkit.modes import evaluation
 from rationale_cli.toolkit.prompts import Prompts, context_of, random_context
 
@@ -114,9 +114,9 @@ class DeepClassifier(Resting, TextClassifier):
             names.encode(first.unsqueeze(0), torch.zeros_like(rows), rows, deeper)
         )
 
-    def against(self, features: Tensor, texts: Tensor) -> Tensor:
-        """B×D and C×D of any length → B×C: scale · cosine."""
-        return self.model.logit_scale * products(F.normalize(features, dim=-1), F.normalize(texts, dim=-1))
+    def against(self, features: Tensor, vectors: Tensor) -> Tensor:
+        """B×D and C×D, both of any length → B×C: scale · cosine."""
+        return super().against(features, F.normalize(vectors, dim=-1))
 
     def settle(self) -> None:
         """Compute the class vectors of the prompts as they are now."""

@@ -24,7 +24,7 @@ from rationale_cli.contracts import (
     VisionLanguageModel,
 )
 from rationale_cli.errors import InputError
-from rationale_cli.toolkit.heads import TextClassifier, VectorClassifier, products, train_only
+from rationale_cli.toolkit.heads import CosineClassifier, TextClassifier, train_only
 from rationale_cli.toolkit.modes import evaluation
 from rationale_cli.toolkit.prompts import NEEDS, Position, Prompts, context_of, random_context
 
@@ -61,7 +61,7 @@ class PromptOptions(MethodOptions):
     backward, which bounds the memory; the result is the same."""
 
 
-class Resting(VectorClassifier):
+class Resting(CosineClassifier):
     """A classifier whose model stays in evaluation mode: it trains for what frozen towers then compute."""
 
     def train(self, mode: bool = True) -> Self:
@@ -84,10 +84,6 @@ class PromptedClassifier(Resting, TextClassifier):
     def tuned(self, context: Tensor) -> Tensor:
         """The context M×W or C×M×W → unit class vectors C×D."""
         return F.normalize(self.prompts.encode_names(context), dim=-1)
-
-    def against(self, features: Tensor, vectors: Tensor) -> Tensor:
-        """B×D and unit class vectors C×D → B×C: scale · cosine."""
-        return self.model.logit_scale * products(F.normalize(features, dim=-1), vectors)
 
     def settle(self) -> None:
         """Compute the class vectors of the context as it is now."""

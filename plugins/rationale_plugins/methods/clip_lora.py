@@ -144,8 +144,7 @@ class _Step(nn.Module):
     def outputs(self, images: Tensor, labels: Tensor) -> Outputs:
         """images B×3×S×S, labels B → the loss and what else is offered."""
         features, texts = self.classifier.both_towers(images)
-        scale = self.classifier.model.logit_scale
-        logits = scale * (F.normalize(features, dim=-1) @ texts.T)
+        logits = self.classifier.against(features, texts)
         return Outputs(F.cross_entropy(logits, labels), texts, features, logits)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rationale_cli.contracts import (
-    Family,
     Fitted,
     Outputs,
     PromptLearnable,
@@ -18,7 +17,7 @@ from rationale_cli.contracts import (
     TunedTexts,
     VisionLanguageModel,
 )
-from rationale_cli.toolkit.heads import embedding_width, products, train_only
+from rationale_cli.toolkit.heads import embedding_width, train_only
 from rationale_cli.toolkit.prompts import NEEDS, Prompts
 
 from ._feature_step import OFFERS, FeatureLoss, FeatureStep
@@ -75,8 +74,6 @@ class ConditionalClassifier(Resting):
     and with the scale. ``meta_net``: the bottleneck, B×D → B×W.
     """
 
-    family: Family = "text"
-
     def __init__(
         self, model: PromptLearnable, prompts: Prompts, context: Tensor, meta_net: nn.Sequential
     ) -> None:
@@ -84,10 +81,6 @@ class ConditionalClassifier(Resting):
         self.prompts = prompts
         self.context = nn.Parameter(context)
         self.meta_net = meta_net
-
-    def features(self, images: Tensor) -> Tensor:
-        """B×3×S×S → B×D joint embedding, not normalised."""
-        return self.model.embed_images(images)
 
     def contexts(self, features: Tensor) -> Tensor:
         """B×D → B×M×W, the context as each picture moves it."""
@@ -102,14 +95,6 @@ class ConditionalClassifier(Resting):
         pairs = pictures.repeat_interleave(len(classes)), classes.repeat(len(pictures))
         vectors = self.prompts.encode(contexts, *pairs)
         return F.normalize(vectors, dim=-1).view(len(pictures), len(classes), -1)
-
-    def logits(self, features: Tensor) -> Tensor:
-        """B×D → B×C: scale · cosine."""
-        return self.against(features, self.vectors(features))
-
-    def against(self, features: Tensor, vectors: Tensor) -> Tensor:
-        """B×D and unit class vectors B×C×D → B×C: scale · cosine."""
-        return self.model.logit_scale * products(F.normalize(features, dim=-1), vectors)
 
 
 class _Loss(FeatureLoss):

@@ -57,12 +57,21 @@ class Rule:
             weighted.mul_(layer.probabilities(rows))
         return weighted.clamp_(min=0) if self.negative == "drop" else weighted
 
+    def lift(self, relevance: Tensor) -> Tensor:
+        """B×h×w, ≥ 0: shifted where negative values were kept."""
+        return relevance - relevance.amin(dim=(1, 2), keepdim=True) if self.negative == "keep" else relevance
 
-class _Blocks(NamedTuple):
+
+class Blocks(NamedTuple):
     """Explained layers, counted from 0, both included."""
 
     first: int
     last: int
+
+    @property
+    def layers(self) -> range:
+        """All of them."""
+        return range(self.first, self.last + 1)
 
 
 def explain(
@@ -80,9 +89,9 @@ def explain(
     one query; ``WorkError`` where the relevance is not finite.
     """
     tower = tower_of(classifier, images)
-    blocks = [_blocks(one, tower, classifier) for one in specifications]
+    blocks = [blocks_of(one, tower, classifier) for one in specifications]
     with torch.inference_mode(False), torch.enable_grad(), frozen(cast(nn.Module, classifier)):
-        with record(_union(blocks)) as recording:
+        with record(union(blocks)) as recording:
             features = classifier.features(images.detach())
         if recording.depth != tower.depth:
             raise WorkError(
@@ -90,19 +99,19 @@ def explain(
             )
         seen = features.detach()
         logits = classifier.logits(seen).detach()
-        passes = _passes(seen, specifications, objective)
+        passes = directions(seen, specifications, objective)
         with torch.autocast(images.device.type, enabled=False):
-            rows: dict[tuple[Scalar, _Blocks], Tensor] = {}
+            rows: dict[tuple[Scalar, Blocks], Tensor] = {}
             for number, (direction, scalars) in enumerate(passes, start=1):
                 gradients = _backward(features, direction, recording.layers, keep=number < len(passes))
                 wanted = {
                     one for one, spec in zip(blocks, specifications, strict=True) if spec.scalar in scalars
                 }
-                found = _walk(recording.layers, gradients, wanted, rule, tower)
+                found = walk(recording.layers, gradients, wanted, rule, tower)
                 rows |= {(scalar, one): row for scalar in scalars for one, row in found.items()}
     grid = classifier.model.patch_grid(images.shape[-2], images.shape[-1])
     relevance = (rows[spec.scalar, one] for one, spec in zip(blocks, specifications, strict=True))
-    return Explanation(logits, tuple(_on_grid(row, grid, rule, tower) for row in relevance), seen)
+    return Explanation(logits, tuple(rule.lift(on_grid(row, grid, tower)) for row in relevance), seen)
 
 
 def class_score(classifier: Classifier, targets: Tensor) -> Objective:
@@ -122,7 +131,12 @@ def of_class(scores: Tensor, targets: Tensor) -> Tensor:
     return scores.gather(-1, targets.to(scores.device).long().unsqueeze(-1)).squeeze(-1)
 
 
-def _blocks(specification: Specification, tower: Tower, classifier: Classifier) -> _Blocks:
+def blocks_of(specification: Specification, tower: Tower, classifier: Classifier) -> Blocks:
+    """The layers that a specification covers.
+
+    Raises ``InputError`` for layers that the model does not have, features that come from several tokens, and
+    layers that end before an attention pool.
+    """
     first, last = resolve(specification.layers, tower.depth, classifier.family)
     if not tower.one_row:
         raise InputError(
@@ -138,15 +152,15 @@ def _blocks(specification: Specification, tower: Tower, classifier: Classifier) 
             next_step=f"no token stands for the picture before the pool: choose for example "
             f"--layers {first}..{tower.depth}",
         )
-    return _Blocks(first - 1, last - 1)
+    return Blocks(first - 1, last - 1)
 
 
-def _union(blocks: Collection[_Blocks]) -> range:
+def union(blocks: Collection[Blocks]) -> range:
     """From the first to the last layer of any of them."""
     return range(min(one.first for one in blocks), max(one.last for one in blocks) + 1)
 
 
-def _passes(
+def directions(
     features: Tensor, specifications: Sequence[Specification], objective: Objective
 ) -> list[tuple[Tensor, set[Scalar]]]:
     """∂y/∂features of each scalar, B×F; scalars whose gradients are equal share one.
@@ -174,15 +188,15 @@ def _backward(
     return dict(zip(layers, gradients, strict=True))
 
 
-def _walk(
+def walk(
     layers: Mapping[int, AttentionLayer],
     gradients: Mapping[int, Tensor],
-    wanted: set[_Blocks],
+    wanted: set[Blocks],
     rule: Rule,
     tower: Tower,
-) -> dict[_Blocks, Tensor]:
+) -> dict[Blocks, Tensor]:
     """Rows B×T of the CLS token or the pool; ranges that end at the same layer share their way down."""
-    found: dict[_Blocks, Tensor] = {}
+    found: dict[Blocks, Tensor] = {}
     for last in {one.last for one in wanted}:
         firsts = {one.first for one in wanted if one.last == last}
         row = _start(layers[last], gradients[last], rule, tower)
@@ -190,7 +204,7 @@ def _walk(
             if index < last:
                 row = _step(layers[index], gradients[index], row, rule, tower)
             if index in firsts:
-                found[_Blocks(index, last)] = row
+                found[Blocks(index, last)] = row
     return found
 
 
@@ -210,7 +224,7 @@ def _step(layer: AttentionLayer, gradient: Tensor, row: Tensor, rule: Rule, towe
             raise InputError(
                 "Expected a tower with a CLS token for the sum of its layers' maps but this one has an "
                 "attention pool.",
-                next_step="choose combine=rollout, or --layers last",
+                next_step="choose --layers last, or combine=rollout where the attribution has it",
             )
         return row + rule.weigh(layer, gradient, _FIRST).mean(dim=1)[:, 0]
     if queries != keys or row.shape[-1] > keys:
@@ -240,7 +254,11 @@ def _parts(layer: AttentionLayer) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, pictures, size))
 
 
-def _on_grid(row: Tensor, grid: tuple[int, int], rule: Rule, tower: Tower) -> Tensor:
+def on_grid(row: Tensor, grid: tuple[int, int], tower: Tower) -> Tensor:
+    """Relevance of tokens B×T → B×h×w, that of the patches, which come last.
+
+    Raises ``InputError`` where there are fewer tokens, ``WorkError`` where the relevance is not finite.
+    """
     height, width = grid
     if row.shape[-1] < height * width + (not tower.pooled):
         raise InputError(
@@ -254,6 +272,4 @@ def _on_grid(row: Tensor, grid: tuple[int, int], rule: Rule, tower: Tower) -> Te
             "Expected finite relevance but got infinite values or NaN.",
             next_step="explain without mixed precision, and check the run's loss for NaN",
         )
-    if rule.negative == "keep":
-        return relevance - relevance.amin(dim=(1, 2), keepdim=True)
     return relevance

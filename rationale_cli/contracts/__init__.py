@@ -1,6 +1,6 @@
 """The nouns: protocols and frozen values that plugins and the core share (no torch at run time)."""
 
-from .attribution import Attribution, Explanation, Specification
+from .attribution import Attribution, Explanation, Repeated, Specification, Specified
 from .checkpoint import Checkpoint
 from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, MaskRules, Nominal, Split
@@ -60,11 +60,13 @@ __all__ = [
     "Protocols",
     "Regularizer",
     "RegularizerOptions",
+    "Repeated",
     "Sample",
     "Scalar",
     "Setting",
     "Silent",
     "Specification",
+    "Specified",
     "Split",
     "Step",
     "Support",

@@ -152,13 +152,13 @@ def _check_offers(regularizer: Named, method: Named) -> None:
 
 def _check_specified(draft: Draft, attribution: Named) -> None:
     """Layers and scalar asked for on the command line must mean something to the attribution."""
-    if cast(type[Attribution], attribution.plugin).specified:
-        return
-    for key in ("explain.layers", "explain.scalar"):
+    specified = cast(type[Attribution], attribution.plugin).specified
+    for part in ("layers", "scalar"):
+        key = f"explain.{part}"
         one = draft.given.get(key)
-        if one is not None and one.origin.startswith("--"):
+        if specified not in (True, part) and one is not None and one.origin.startswith("--"):
             raise InputError(
-                f"{key}: attribution {attribution.name!r} has no layers and no scalar. (from {one.origin})",
+                f"{key}: attribution {attribution.name!r} has no {part}. (from {one.origin})",
                 next_step="leave the option out, or choose another attribution",
             )
 

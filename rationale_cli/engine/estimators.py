@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import torch
 
-from ..contracts import Attribution, Scalar, Specification
+from ..contracts import Attribution, Scalar, Specification, Specified
 from ..recipe import Draft, ExplainOptions, from_mapping
 from ..registry import Registry
 from ..runs.evidence import EvidenceSpec
+from ..runs.naming import set_name
 from ..toolkit.attention import depth_of
 from ..toolkit.layers import resolve
 from .build import Built
@@ -38,16 +39,20 @@ class Wanted:
     target: str = "label"
 
     @property
-    def specified(self) -> bool:
-        """Whether layers and scalar mean anything to the attribution."""
+    def specified(self) -> Specified:
+        """What of the specifications means anything to the attribution."""
         return cast(type[Attribution], self.chosen.plugin).specified
+
+    def asked(self) -> tuple[tuple[str | None, Scalar | None], ...]:
+        """Layers and scalar of each specification, None for what does not apply."""
+        layers, scalar = self.specified in (True, "layers"), self.specified in (True, "scalar")
+        return tuple(
+            (one.layers if layers else None, one.scalar if scalar else None) for one in self.specifications
+        )
 
     def names(self) -> tuple[str, ...]:
         """Names of the evidence sets, in the order of the specifications."""
-        bare, of = self.chosen.bare, "" if self.target == "label" else f"@{self.target}"
-        if not self.specified:
-            return (f"{bare}{of}",)
-        return tuple(f"{bare}-{one.layers}-{one.scalar}{of}" for one in self.specifications)
+        return tuple(set_name(self.chosen.bare, *one, self.target) for one in self.asked())
 
     def estimator(self, names: Sequence[str]) -> Estimator:
         """The live estimator of those of its sets that are among ``names``."""
@@ -66,9 +71,9 @@ class Wanted:
                 shown=condition.shown(),
                 attribution=self.chosen.name,
                 options=self.chosen.options.model_dump(mode="json"),
-                layers=one.layers if self.specified else None,
-                blocks=_blocks(built, one.layers) if self.specified else None,
-                scalar=one.scalar if self.specified else None,
+                layers=layers,
+                blocks=None if layers is None else _blocks(built, layers),
+                scalar=scalar,
                 target=options.target,
                 dataset=condition.name,
                 fingerprint=condition.dataset.fingerprint,
@@ -80,7 +85,7 @@ class Wanted:
                 no_evidence=options.no_evidence,
                 control=bool(getattr(self.chosen.plugin, "control", False)),
             )
-            for one, name in zip(self.specifications, self.names(), strict=True)
+            for (layers, scalar), name in zip(self.asked(), self.names(), strict=True)
         ]
 
 
@@ -105,5 +110,5 @@ def _blocks(built: Built, layers: str) -> tuple[int, int]:
 
 
 def _wanted(chosen: Chosen, specifications: tuple[Specification, ...], target: str) -> Wanted:
-    wanted = Wanted(chosen, specifications, target)
-    return wanted if wanted.specified else replace(wanted, specifications=(Specification(),))
+    specified = cast(type[Attribution], chosen.plugin).specified
+    return Wanted(chosen, tuple(dict.fromkeys(one.applied(specified) for one in specifications)), target)

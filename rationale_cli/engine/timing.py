@@ -4,8 +4,9 @@ Nothing is downloaded and no data are read. All else follows by factors:
 
 - A tower that trains costs three forwards for a picture: one forward, and a backward twice as dear. One that
   rests costs one.
-- A heatmap costs one forward for each attribution that looks at layers, and one more for each scalar whose
-  gradient goes back through all layers; that of the last layer is nearly free.
+- A heatmap costs one forward for each attribution that runs the model, and one more for each scalar whose
+  gradient goes back through all layers; that of the last layer is nearly free. One that looks at many
+  variants of a picture tells how many passes it takes.
 - The witness costs three forwards.
 
 Measured with CLIP ViT-B/32 on a processor: 2.8 for a training step, 1.1 for the last layer, 2.3 for all
@@ -24,7 +25,7 @@ import torch
 from huggingface_hub import constants
 from torch import Tensor, nn
 
-from ..contracts import Method, Task, VisionLanguageModel
+from ..contracts import Method, Repeated, Task, VisionLanguageModel
 from ..errors import InputError
 from .build import accelerator
 from .configuration import Chosen
@@ -50,6 +51,8 @@ class Speed:
     device: str
     at_once: int
     """Pictures that were timed together."""
+    grid: tuple[int, int]
+    """Of the patches of a picture."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,19 @@ class Tuning:
         return once + epochs * towers
 
 
-def forwards(wanted: tuple[Wanted, ...], *, witness: bool) -> int:
-    """Forwards that explaining a picture costs."""
-    looking = [one.specifications for one in wanted if one.specified]
-    deep = [{one.scalar for one in each if one.layers != "last"} for each in looking]
-    return max(sum(1 + len(scalars) for scalars in deep), 1) + (WITNESS if witness else 0)
+def forwards(wanted: tuple[Wanted, ...], grid: tuple[int, int], *, witness: bool) -> int:
+    """Forwards that explaining a picture of so many patches costs, a backward counted as one."""
+    return max(sum(_passes(one, grid) for one in wanted), 1) + (WITNESS if witness else 0)
+
+
+def _passes(wanted: Wanted, grid: tuple[int, int]) -> int:
+    if hasattr(wanted.chosen.plugin, "passes"):
+        repeated = cast(Repeated, wanted.chosen.build())
+        return sum(repeated.passes(grid, len({one.scalar for one in wanted.specifications})))
+    if not wanted.specified:
+        return 0
+    deep = {scalar for layers, scalar in wanted.asked() if layers != "last"} - {None}
+    return 1 + len(deep)
 
 
 class Bench:
@@ -119,7 +130,8 @@ class Bench:
             texts: dict[str, Tensor] = {name: rows.to(self.device) for name, rows in tokens.items()}
             picture = self._seconds(lambda: self.model.image_features(images))
             text = self._seconds(lambda: self.model.embed_texts(texts))
-        return Speed(picture / count, text / count, self.device.type, count)
+        grid = self.model.patch_grid(size, size)
+        return Speed(picture / count, text / count, self.device.type, count, grid)
 
     def tuning(self, method: Chosen) -> Tuning:
         """What a method trains, seen on a task of two classes; raises whatever the method raises."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -165,14 +166,12 @@ def _controls(
 
 def missing_sets(run: Measured, baseline: Measured) -> tuple[str, ...]:
     """Names of the evidence sets that an audit needs and that one of the two lacks."""
-    if run.main.layers is None:
-        wanted = []
-    else:
-        wanted = [
-            f"{run.attribution}-{layers}-{scalar}"
-            for layers in LAYERS
-            for scalar in SCALARS
-            if (layers, scalar) not in run.grid or (layers, scalar) not in baseline.grid
-        ]
+    layers: tuple[str | None, ...] = (None,) if run.main.layers is None else LAYERS
+    scalars: tuple[str | None, ...] = (None,) if run.main.scalar is None else SCALARS
+    wanted = [
+        "-".join(part for part in (run.attribution, *key) if part)
+        for key in product(layers, scalars)
+        if any(key) and (key not in run.grid or key not in baseline.grid)
+    ]
     wanted += [name for name in CONTROLS if name not in run.controls or name not in baseline.controls]
     return tuple(wanted)

@@ -66,7 +66,7 @@ class Measured:
     attribution: str
     """Bare name of the plugin."""
     main: Estimator
-    grid: Mapping[tuple[str, str], Estimator] = field(default_factory=dict)
+    grid: Mapping[tuple[str | None, str | None], Estimator] = field(default_factory=dict)
     """The same attribution by (layers, scalar), the main estimator among them."""
     controls: Mapping[str, Outcomes] = field(default_factory=dict)
     """By bare name; ``uniform`` is always there; none where nothing is annotated."""

@@ -136,6 +136,7 @@ def _choices(
         # For runs of one family the reference's layers are simply the last, or all.
         mixed = ("reference",) if run.family != baseline.family else ()
         yield Choice(LAYERS, ("last", "all", *mixed), frozenset(mixed))
+    if run.main.scalar is not None:
         yield Choice(SCALAR, SCALARS)
     yield Choice(TARGET, ("label", "prediction"))
     yield Choice(MASK, tuple(rules))

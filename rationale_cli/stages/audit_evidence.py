@@ -127,13 +127,8 @@ def _of_pass(
         explain(request, progress)
     main = wanted[0]
     return {
-        Key(
-            one.view,
-            one.target,
-            specification.layers if main.specified else None,
-            specification.scalar if main.specified else None,
-        ): EvidenceSet.open(folder / name)
-        for specification, name in zip(main.specifications, main.names(), strict=True)
+        Key(one.view, one.target, *asked): EvidenceSet.open(folder / name)
+        for asked, name in zip(main.asked(), main.names(), strict=True)
     }
 
 

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from ..errors import InputError
 from ..hooks import bare_name
 from ..runs.evidence import EvidenceSet
 from ..runs.folder import Run
+from ..runs.naming import set_name
 
 Mismatch = Literal["refuse", "separate", "allow"]
 
@@ -37,6 +39,7 @@ class Source:
         """Qualified name of the dataset."""
         return self.main.spec.dataset
 
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """What compared runs must share, by the words in which a difference is told."""
         spec = self.main.spec
@@ -107,7 +110,7 @@ def groups(
     """
     together: dict[tuple[str, ...], list[Source]] = {}
     for source in found:
-        apart = (_text(source.facts()),) if mismatch == "separate" else ()
+        apart = (_text(source.facts),) if mismatch == "separate" else ()
         together.setdefault((source.dataset, source.split, *apart), []).append(source)
     warnings = []
     for members in together.values():
@@ -144,16 +147,20 @@ def _choose(run: Run, sets: dict[str, EvidenceSet], specification: str | None) -
     if specification is not None:
         return sets.get(specification)
     explanations = [one for one in sets.values() if not one.spec.control]
-    return sets.get(_own(run)) or sets.get(DEFAULT) or (explanations[0] if explanations else None)
+    named = next((sets[name] for name in (*_own(run), DEFAULT) if name in sets), None)
+    return named or (explanations[0] if explanations else None)
 
 
-def _own(run: Run) -> str:
-    """The first estimator that the run's recipe asks for."""
+def _own(run: Run) -> tuple[str, ...]:
+    """Names that the first estimator which the run's recipe asks for may have: by what applies to it."""
     attribution, explain = run.configuration.get("attribution"), run.configuration.get("explain")
     if not attribution or not explain:
-        return DEFAULT
-    layers, scalars = (explain.get(key) or [""] for key in ("layers", "scalar"))
-    return f"{bare_name(attribution['use'])}-{layers[0]}-{scalars[0]}"
+        return ()
+    bare = bare_name(attribution["use"])
+    layers, scalar = (next(iter(explain.get(key) or ()), None) for key in ("layers", "scalar"))
+    target = "prediction" if explain.get("target") == "prediction" else "label"
+    applied = ((layers, scalar), (layers, None), (None, scalar), (None, None))
+    return tuple(set_name(bare, *one, target) for one in applied)
 
 
 def _lacking(name: str, split: str, sets: dict[str, EvidenceSet], specification: str | None) -> InputError:
@@ -167,7 +174,7 @@ def _lacking(name: str, split: str, sets: dict[str, EvidenceSet], specification:
 
 
 def _differences(first: Source, other: Source) -> list[str]:
-    ours, theirs = first.facts(), other.facts()
+    ours, theirs = first.facts, other.facts
     return [f"{key} ({theirs[key]}, not {ours[key]})" for key in ours if ours[key] != theirs[key]]
 
 

@@ -155,7 +155,8 @@ class _Estimator:
         if speed is None:
             return None
         wanted = plan((configuration.attribution,), configuration.explain, self.registry)
-        explain = work.explain * speed.picture * forwards(wanted, witness=configuration.explain.witness)
+        passes = forwards(wanted, speed.grid, witness=configuration.explain.witness)
+        explain = work.explain * speed.picture * passes
         tuning = self._tuning(model, configuration.method)
         if tuning.every_class and classes is None and work.tune:
             return None

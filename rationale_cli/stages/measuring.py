@@ -31,6 +31,7 @@ from .comparable import Source
 RmaKind = Literal["normalised", "raw"]
 Ids = npt.NDArray[np.object_]
 Order = npt.NDArray[np.intp]
+Grid = dict[tuple[str | None, str | None], Estimator]
 
 _SEEDS = ("seed", "shot_seed")
 
@@ -52,7 +53,8 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
     assert order is not None, "ids are common to all members"
     estimator = _estimator(main, order, rma)
     configuration = source.run.configuration
-    predictions = _predictions(source, ids)
+    own = source.run.predictions(source.split)
+    predictions = {} if own is None else _predictions(source, own, ids)
     return Measured(
         run=source.name,
         title=_title(source.run),
@@ -74,7 +76,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         skipped=len(spec.skipped),
         predictions=predictions,
         heatmaps=_heatmaps(source, ids) if predictions else None,
-        proximity=_proximity(source, predictions) if predictions else None,
+        proximity=_proximity(own, predictions) if own and predictions else None,
     )
 
 
@@ -107,13 +109,13 @@ def _outcomes(table: EvidenceTable, order: Order, rma: RmaKind) -> Outcomes:
     )
 
 
-def _own(estimator: Estimator) -> dict[tuple[str, str], Estimator]:
-    if estimator.layers is None or estimator.scalar is None:
+def _own(estimator: Estimator) -> Grid:
+    if estimator.layers is None and estimator.scalar is None:
         return {}
     return {(estimator.layers, estimator.scalar): estimator}
 
 
-def _grid(source: Source, ids: Ids, rma: RmaKind) -> dict[tuple[str, str], Estimator]:
+def _grid(source: Source, ids: Ids, rma: RmaKind) -> Grid:
     main = source.main.spec
     found = {}
     for one in source.sets.values():
@@ -125,7 +127,8 @@ def _grid(source: Source, ids: Ids, rma: RmaKind) -> dict[tuple[str, str], Estim
             main.fingerprint,
         )
         order = _order(one.table.id, ids)
-        if same and spec.layers in LAYERS and spec.scalar in SCALARS and order is not None:
+        within = spec.layers in (None, *LAYERS) and spec.scalar in (None, *SCALARS)
+        if same and within and order is not None and (spec.layers or spec.scalar):
             found[spec.layers, spec.scalar] = _estimator(one, order, rma)
     return found
 
@@ -173,10 +176,7 @@ def _witness(source: Source, ids: Ids) -> dict[str, Witness]:
     return found
 
 
-def _predictions(source: Source, ids: Ids) -> dict[str, Predictions]:
-    own = source.run.predictions(source.split)
-    if own is None:
-        return {}
+def _predictions(source: Source, own: PredictionSet, ids: Ids) -> dict[str, Predictions]:
     found, near = {}, _near(own, ids)
     for name, one in {AS_PREDICTED: own, **source.run.calibrated(source.split)}.items():
         order = _order(one.table.id, ids)
@@ -193,9 +193,8 @@ def _near(own: PredictionSet, ids: Ids) -> npt.NDArray[np.float64] | None:
     return stored[order]
 
 
-def _proximity(source: Source, predictions: Mapping[str, Predictions]) -> Proximity:
-    own = source.run.predictions(source.split)
-    facts = {} if own is None else own.near
+def _proximity(own: PredictionSet, predictions: Mapping[str, Predictions]) -> Proximity:
+    facts = own.near
     lacking = facts.get("lacking")
     if lacking is None and predictions[AS_PREDICTED].near is None:
         lacking = NOT_OF_ALL if facts else NOT_STORED

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import Attribution, Classifier, Explanation, Specification
-from ..toolkit.attention import record
+from ..contracts import Attribution, Classifier, Explanation, Repeated, Specification
 from .demands import close, demand, evaluation, pictures
 from .options import check_plugin
 
@@ -25,12 +26,13 @@ def check_attribution(attribution: Attribution, classifier: Classifier, batch: i
     """Check an attribution on a classifier: shapes, independence of the batch, and what it leaves behind.
 
     Relevance is finite and ≥ 0, the same twice, of each picture alone; several specifications share one
-    forward and give what each gives alone; parameters, training mode and torch are as they were.
+    forward, or as many as a ``Repeated`` says, and give what each gives alone; parameters, training mode and
+    torch are as they were.
     """
     check_plugin("attribution", type(attribution))
     lacking = [need for need in attribution.needs if not hasattr(classifier, need)]
     demand(not lacking, f"this suite needs a classifier with {lacking}: give it one")
-    specifications = _SPECIFICATIONS if attribution.specified else (Specification(),)
+    specifications = tuple(dict.fromkeys(one.applied(attribution.specified) for one in _SPECIFICATIONS))
     images = pictures(classifier.model, batch)
     with torch.no_grad(), evaluation(cast(nn.Module, classifier)):
         logits = classifier(images)
@@ -74,15 +76,17 @@ class _Suite:
                 module.train(training)
                 for index, parameter in enumerate(module.parameters()):
                     parameter.requires_grad_(index % 2 == 0)
-                before = _state(module)
+                before, numbers = _state(module), torch.get_rng_state()
                 self.explained()
                 demand(
                     _state(module) == before,
                     "requires_grad, training mode and .grad must be as before when explain returns",
                 )
                 demand(
-                    F.scaled_dot_product_attention is function and torch.is_grad_enabled(),
-                    "torch itself must be as before when explain returns",
+                    F.scaled_dot_product_attention is function
+                    and torch.is_grad_enabled()
+                    and torch.equal(torch.get_rng_state(), numbers),
+                    "torch itself, its random numbers included, must be as before when explain returns",
                 )
         finally:
             for name, parameter in module.named_parameters():
@@ -132,14 +136,23 @@ class _Suite:
             )
 
     def sharing(self) -> None:
-        with torch.no_grad(), record(range(0)) as plain:
+        with torch.no_grad(), _counting() as plain:
             self.classifier(self.images)
-        with record(range(0)) as recording:
+        with _counting() as seen:
             whole = self.explained()
+        size = self.images.shape[-1]
+        grid, scalars = (
+            self.classifier.model.patch_grid(size, size),
+            {one.scalar for one in self.specifications},
+        )
+        forwards = 1
+        if hasattr(self.attribution, "passes"):
+            forwards, _ = cast(Repeated, self.attribution).passes(grid, len(scalars))
         demand(
-            recording.depth <= plain.depth,
-            f"all specifications must share one forward: {recording.depth} attention layers ran "
-            f"where a forward has {plain.depth}",
+            seen["pictures"] <= forwards * plain["pictures"],
+            f"all specifications must share {'one forward' if forwards == 1 else f'{forwards} forwards'}: "
+            f"{seen['pictures']} pictures went through attention layers where a forward takes "
+            f"{plain['pictures']}",
         )
         for index, specification in enumerate(self.specifications):
             single = self.explained(specifications=[specification])
@@ -147,6 +160,25 @@ class _Suite:
                 close(single.relevance[0], whole.relevance[index]),
                 f"{specification} must give the same alone as among others",
             )
+
+
+@contextmanager
+def _counting() -> Iterator[Counter[str]]:
+    """``pictures``: how many went through the attention layers inside, summed over the layers."""
+    seen, original = Counter[str](), F.scaled_dot_product_attention
+    fast = torch.backends.mha.get_fastpath_enabled()
+
+    def counted(query: Tensor, *rest: Any, **keywords: Any) -> Tensor:
+        seen["pictures"] += len(query)
+        return original(query, *rest, **keywords)
+
+    F.scaled_dot_product_attention = counted
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield seen
+    finally:
+        F.scaled_dot_product_attention = original
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _state(module: nn.Module) -> list[tuple[object, ...]]:

@@ -223,7 +223,7 @@ def test_a_model_recommends_method_and_train_only(registry):
 
 @pytest.mark.parametrize("key", ["explain.layers=all", "explain.scalar=native"])
 def test_layers_for_an_attribution_without_layers_are_refused_on_the_command_line(registry, key):
-    with pytest.raises(InputError, match="has no layers and no scalar"):
+    with pytest.raises(InputError, match=r"has no (layers|scalar)"):
         configure(draft(key, attribution="uniform"), registry)
 
 

@@ -96,6 +96,23 @@ def test_reliability_follows_accuracy_and_is_found_out() -> None:
     assert not found["lift"].significant
 
 
+def test_an_estimator_without_layers_has_a_grid_of_scalars() -> None:
+    def by_scalar(one: Measured) -> Measured:
+        points = {scalar: one.grid["last", scalar] for scalar in ("dot", "native")}
+        grid = {
+            (None, scalar): Estimator(f"mine-{scalar}", None, scalar, point.outcomes)
+            for scalar, point in points.items()
+        }
+        return Measured(**{**vars(one), "attribution": "mine", "main": grid[None, "dot"], "grid": grid})
+
+    run, baseline = by_scalar(measured("ft", dict.fromkeys(KEYS, 0.45))), by_scalar(BASE)
+    found = difference(run, baseline, "PT")
+    assert (found.verdict, len(found.grid)) == ("robust", 2 * 5)
+    half = Measured(**{**vars(run), "grid": {(None, "dot"): run.main}})
+    comparison = settle([compare(half, baseline, 0.5, HOW)])[0]
+    assert comparison.missing == ("mine-native",)
+
+
 def test_missing_parts_are_named_with_the_command() -> None:
     run = measured("ft", {("last", "dot"): 0.45})
     comparison = settle([compare(run, BASE, 0.5, HOW)])[0]

@@ -178,7 +178,7 @@ def test_what_is_done_or_done_by_another_cell_costs_nothing(request_of, registry
 
 
 def test_factors_of_tuning():
-    speed = Speed(picture=1.0, text=0.5, device="cpu", at_once=4)
+    speed = Speed(picture=1.0, text=0.5, device="cpu", at_once=4, grid=(4, 4))
 
     def seconds(tuning, augment="none"):
         return tuning.seconds(speed, pictures=10, epochs=2, augment=augment, class_texts=7)
@@ -206,7 +206,7 @@ def test_forwards_of_explaining(request_of, registry, sets, count):
     (cell,) = inspect(request_of("dataset: squares\n", *sets))
     options = cell.configuration.explain
     wanted = plan((cell.configuration.attribution,), options, registry)
-    assert forwards(wanted, witness=options.witness) == count
+    assert forwards(wanted, (4, 4), witness=options.witness) == count
 
 
 def test_nothing_is_fetched(estimate, monkeypatch):

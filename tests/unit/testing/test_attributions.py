@@ -34,6 +34,30 @@ def test_a_sound_attribution_keeps_the_contract(family):
     assert [one.requires_grad for one in classifier.parameters()] == before
 
 
+class ByScalar(Good):
+    """One map a scalar, whatever the layers."""
+
+    specified = "scalar"
+
+
+def test_a_part_of_the_specification_alone_may_apply():
+    asked = []
+
+    class Listening(ByScalar):
+        """Notes what it is asked for."""
+
+        def explain(self, classifier, images, targets, specifications):
+            asked.append([(one.layers, one.scalar) for one in specifications])
+            return super().explain(classifier, images, targets, specifications)
+
+    check_attribution(Listening(), fake_classifier())
+    assert asked[0] == [("last", "dot"), ("last", "native")]
+
+
+def test_an_attribution_may_take_the_forwards_that_it_tells():
+    check_attribution(Told(), fake_classifier())
+
+
 class Negative(Good):
     """Wrong."""
 
@@ -79,8 +103,10 @@ class Placed(Good):
 class Noisy(Good):
     """Wrong."""
 
+    generator = torch.Generator()
+
     def explain(self, *args):
-        return self.relevance(*args, lambda one: one + torch.rand(one.shape))
+        return self.relevance(*args, lambda one: one + torch.rand(one.shape, generator=self.generator))
 
 
 class Freezing(Good):
@@ -113,6 +139,28 @@ class Repeating(Good):
     def explain(self, classifier, images, targets, specifications):
         parts = [Good.explain(self, classifier, images, targets, [one]) for one in specifications]
         return Explanation(parts[0].logits, tuple(part.relevance[0] for part in parts))
+
+
+class Told(Repeating):
+    """As many forwards as it says."""
+
+    def passes(self, grid, scalars):
+        return 3, 3
+
+
+class Understated(Repeating):
+    """Wrong."""
+
+    def passes(self, grid, scalars):
+        return 2, 3
+
+
+class Drawing(Good):
+    """Wrong."""
+
+    def explain(self, *args):
+        torch.rand(1)
+        return super().explain(*args)
 
 
 class FirstOnly(Good):
@@ -161,6 +209,8 @@ class OtherFeatures(Good):
         (Switching, "requires_grad, training mode"),
         (Accumulating, "requires_grad, training mode and .grad"),
         (Repeating, "share one forward"),
+        (Understated, "share 2 forwards"),
+        (Drawing, "random numbers"),
         (FirstOnly, "must give the same alone"),
         (Short, "one relevance for each specification"),
         (OtherLogits, "logits of an explanation must be the classifier's"),

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import spatial
 
 from .quadrants import Flags
 
@@ -112,6 +111,9 @@ def proximity(features: Floats, reference: Floats, neighbours: int = NEIGHBOURS)
 
     The reference are features of other pictures, such as the validation split's.
     """
+    # Imported here: it takes a tenth of a second, and scoring does without.
+    from scipy import spatial
+
     tree = spatial.cKDTree(reference)
     distances, _ = tree.query(features, k=np.arange(1, min(neighbours, len(reference)) + 1))
     return np.asarray(np.exp(-np.asarray(distances).mean(axis=1)))

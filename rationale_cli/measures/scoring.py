@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from .intervals import wilson
 from .measured import Measured, Witness
 from .quadrants import Outcomes, count, count_by, named, proportions, ratios
 from .rma import above_area
-from .run_results import ClassScore, Mass, RunScore, Stratum, WitnessScore
+from .run_results import ClassScore, Counts, Mass, RunScore, Stratum, WitnessScore
 
 Array = npt.NDArray[Any]
 
@@ -45,10 +46,7 @@ def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore
             kind: _witness(kind, one, len(measured.classnames)) for kind, one in measured.witness.items()
         },
         strata=tuple(_stratum(one) for one in area_strata(outcomes, threshold)),
-        classes=tuple(
-            _class_score(label, measured.classnames[label], by_class[label])
-            for label in np.flatnonzero(by_class.sum(axis=1)).tolist()
-        ),
+        classes=_class_scores(by_class, measured.classnames),
         chance={name: _chance(control, threshold, how) for name, control in measured.controls.items()},
         curve=curve(outcomes),
     )
@@ -77,12 +75,15 @@ def _stratum(stratum: AreaStratum) -> Stratum:
     return Stratum(stratum.name, stratum.low, stratum.high, named(stratum.counts), metrics)
 
 
-def _class_score(label: int, name: str, counts: Array) -> ClassScore:
-    values = ratios(counts)
-    accuracy, rate, trust, reliability = (
-        defined(float(value)) for value in (values.accuracy, values.V, values.PT, values.IR)
+def _class_scores(by_class: Array, names: Sequence[str]) -> tuple[ClassScore, ...]:
+    """Of every class that has pictures; C×6 counts."""
+    found = ratios(by_class)
+    columns = (found.accuracy.tolist(), found.V.tolist(), found.PT.tolist(), found.IR.tolist())
+    counts = by_class.tolist()
+    return tuple(
+        ClassScore(label, names[label], Counts(*counts[label]), *(defined(one[label]) for one in columns))
+        for label in np.flatnonzero(by_class.sum(axis=1)).tolist()
     )
-    return ClassScore(label, name, named(counts), accuracy, rate, trust, reliability)
 
 
 def _mass(outcomes: Outcomes) -> Mass:

@@ -24,6 +24,9 @@ from ..measures.curves import THRESHOLDS
 from ..runs.evidence import NO_ANNOTATION, EvidenceSet, EvidenceTable
 from ..runs.folder import Run
 
+Sets = Mapping[str, EvidenceSet]
+"""Evidence of one run on one split, by name."""
+
 PICTURES, FEWEST = 40, 8
 """Pictures of a split at most, and at least where it has so many."""
 
@@ -62,13 +65,15 @@ class Kept:
     """Closed polygons in hundredths of the picture."""
 
 
-def gallery(runs: Mapping[str, Run], split: str, basis: Basis) -> dict[str, Any] | None:
+def gallery(
+    runs: Mapping[str, Run], evidence: Mapping[str, Sets], split: str, basis: Basis
+) -> dict[str, Any] | None:
     """A sample of one split's pictures as plain JSON values, or None where no run has a gallery.
 
-    ``runs`` by their names in the table. Each quadrant of each run has its share of the sample.
+    ``runs`` and their ``evidence`` on that split by their names in the table. Each quadrant of each run has
+    its share of the sample.
     """
     items = kept_pictures(list(runs.values()), split)
-    evidence = {name: run.evidence(split) for name, run in runs.items()}
     tables = [sets[basis.specification].table for sets in evidence.values()]
     pictures = _embedded(items, _spread(list(items), tables, basis))
     if not pictures:
@@ -221,19 +226,23 @@ def jpeg(file: Path) -> str:
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _run(name: str, sets: Mapping[str, EvidenceSet], ids: Sequence[str], basis: Basis) -> dict[str, Any]:
+def _run(name: str, sets: Sets, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
     table = sets[basis.specification].table
     rows = rows_of(table, ids)
     return {
         "run": name,
         "prediction": [int(table.prediction[row]) if row >= 0 else -1 for row in rows],
         "confidence": [round(1000 * float(table.confidence[row])) if row >= 0 else None for row in rows],
-        "sets": {key: _set(one, ids, basis) for key, one in sets.items()},
+        "sets": {key: _set(one, _rows(one, table, rows, ids), basis) for key, one in sets.items()},
     }
 
 
-def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
-    rows = rows_of(one.table, ids)
+def _rows(one: EvidenceSet, known: EvidenceTable, rows: Sequence[int], ids: Sequence[str]) -> Sequence[int]:
+    """Those of a table that names the same pictures, looked up already, or its own."""
+    return rows if one.table.id is known.id else rows_of(one.table, ids)
+
+
+def _set(one: EvidenceSet, rows: Sequence[int], basis: Basis) -> dict[str, Any]:
     heatmaps = one.heatmaps()
     maps = [patch_bytes(np.asarray(heatmaps[max(row, 0)], np.float32)) for row in rows]
     if all(np.array_equal(maps[0], other) for other in maps):
@@ -249,7 +258,7 @@ def _set(one: EvidenceSet, ids: Sequence[str], basis: Basis) -> dict[str, Any]:
     }
 
 
-def _control(sets: Mapping[str, EvidenceSet], name: str) -> bool:
+def _control(sets: Sets, name: str) -> bool:
     return name in sets and sets[name].spec.control
 
 

@@ -153,7 +153,7 @@ class _View:
     """One method's evidence."""
 
     def __init__(self, one: Explained) -> None:
-        found = one.run.evidence(one.split)[one.basis.specification]
+        found = one.run.evidence_set(one.split, one.basis.specification)
         self.basis, self.table = one.basis, found.table
         self.classnames, self.heatmaps = found.spec.classnames, found.heatmaps()
         self.right = set(found.table.id[_right(found.table)].tolist())

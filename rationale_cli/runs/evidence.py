@@ -17,9 +17,11 @@ not apply, and ends in ``@prediction`` where the predicted class was explained.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self, get_args, get_type_hints
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -113,8 +115,8 @@ class _Columns:
         """From an Arrow table. Raises ``KeyError`` where a column is missing."""
 
         def column(name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
-            values: npt.NDArray[Any] = table.column(name).to_numpy(zero_copy_only=False)
-            return values.astype(dtype, copy=False)
+            values = table.column(name).combine_chunks()
+            return _texts(values) if dtype is np.object_ else _numbers(values).astype(dtype, copy=False)
 
         return cls(**{name: column(name, dtype) for name, dtype in _dtypes(cls).items()})
 
@@ -122,7 +124,9 @@ class _Columns:
     def read(cls, path: Path) -> Self:
         """Raises ``InputError`` where the file is missing, damaged or of another layout."""
         try:
-            return cls.from_arrow(pq.read_table(path))
+            # Not by ``read_table``: what it imports takes longer than fifty thousand rows.
+            with pq.ParquetFile(path) as file:
+                return cls.from_arrow(file.read())
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise InputError(
                 f"Expected a table of evidence but could not read it: {error}",
@@ -229,6 +233,33 @@ class EvidenceSet:
 
     def _rule(self, rule: str) -> Path:
         return self.path / "rules" / f"{rule}.parquet"
+
+
+def _numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """Without a copy; NaN for null."""
+    if column.null_count:
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    return np.from_dlpack(column)
+
+
+_known_texts: WeakValueDictionary[bytes, npt.NDArray[np.object_]] = WeakValueDictionary()
+
+
+def _texts(column: pa.Array) -> npt.NDArray[np.object_]:
+    """One array for all columns of the same texts: the tables of a split name the same pictures.
+
+    It is read-only, since whoever holds another of these tables holds it too.
+    """
+    digest = hashlib.blake2b(repr((len(column), column.type, column.offset)).encode())
+    for buffer in column.buffers():
+        digest.update(buffer or b"")
+    key = digest.digest()
+    found = _known_texts.get(key)
+    if found is None:
+        found = np.array(column.to_pylist(), dtype=object)
+        found.flags.writeable = False
+        _known_texts[key] = found
+    return found
 
 
 def _dtypes(table: type[_Columns]) -> dict[str, type[np.generic]]:

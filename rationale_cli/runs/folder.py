@@ -144,6 +144,10 @@ class Run:
         sets = [EvidenceSet.open(spec.parent) for spec in sorted(folder.glob("*/spec.yaml"))]
         return {one.spec.name: one for one in sorted(sets, key=lambda one: one.spec.control)}
 
+    def evidence_set(self, split: str, name: str) -> EvidenceSet:
+        """One of them, without reading the others. Raises ``InputError`` where it is missing or damaged."""
+        return EvidenceSet.open(self.path / "evidence" / split / name)
+
     def witness(self, split: str) -> WitnessTable | None:
         """Predictions on altered pictures, where they were made."""
         path = self.path / "evidence" / split / "witness" / "table.parquet"

@@ -115,7 +115,8 @@ def of_scored(
         for table, sweep, group in zip(result.tables, sweeps, prepared.groups, strict=True):
             members = {row.run: by_name[row.run] for row in table.rows}
             basis = Basis(table.specification, table.threshold, table.rma)
-            sample = gallery(members, table.split, basis)
+            evidence = {names[source.name]: source.sets for source in group.sources}
+            sample = gallery(members, evidence, table.split, basis)
             parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames))
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -195,7 +195,8 @@ def _group(members: Sequence[Source], request: ScoreRequest) -> Group:
         if other is not None
     )
     measured = tuple(measure(one, ids, request.rma) for one in members)
-    return Group(members[0].main.spec, measured, pairs, tuple(_notes(members, len(ids), request)))
+    notes = tuple(_notes(members, len(ids), request))
+    return Group(members[0].main.spec, measured, pairs, notes, tuple(members))
 
 
 def _notes(members: Sequence[Source], n: int, request: ScoreRequest) -> list[str]:

@@ -11,6 +11,7 @@ from ..measures.multiple import holm
 from ..measures.results import Shift
 from ..measures.verdict import ALPHA
 from ..runs.evidence import EvidenceSpec
+from .comparable import Source
 
 REFERENCE_SPLIT = "test"
 """Other splits are held against it; where there is none, against the first."""
@@ -24,6 +25,8 @@ class Group:
     measured: tuple[Measured, ...]
     pairs: tuple[tuple[int, int], ...]
     notes: tuple[str, ...]
+    sources: tuple[Source, ...]
+    """Where ``measured`` are from, in their order."""
 
 
 def shifts(groups: Sequence[Group]) -> tuple[Shift, ...]:

@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +33,12 @@ def copied(made, tmp_path: Path) -> dict[str, Run]:
     return {"zs": Run.open(tmp_path / "zs")}
 
 
+def sampled(runs: dict[str, Run]) -> dict[str, Any] | None:
+    return gallery(runs, {name: run.evidence("test") for name, run in runs.items()}, "test", BASIS)
+
+
 def test_pictures_say_what_the_table_says(runs: dict[str, Run]) -> None:
-    shown = gallery(runs, "test", BASIS)
+    shown = sampled(runs)
     for entry in shown["runs"]:
         for name, one in entry["sets"].items():
             table = runs[entry["run"]].evidence("test")[name].table
@@ -49,7 +54,7 @@ def test_pictures_say_what_the_table_says(runs: dict[str, Run]) -> None:
 
 
 def test_every_quadrant_that_was_kept_is_shown(runs: dict[str, Run]) -> None:
-    shown = gallery(runs, "test", BASIS)
+    shown = sampled(runs)
     assert len(shown["items"]) <= PICTURES
     kept = {
         item["id"] for item in json.loads((runs["zs"].gallery("test") / "index.json").read_text())["items"]
@@ -63,7 +68,7 @@ def test_every_quadrant_that_was_kept_is_shown(runs: dict[str, Run]) -> None:
 
 
 def test_heatmaps_keep_their_shape(runs: dict[str, Run]) -> None:
-    shown = gallery(runs, "test", BASIS)
+    shown = sampled(runs)
     one = shown["runs"][1]["sets"]["gaa-all-native"]
     maps = np.frombuffer(base64.b64decode(one["maps"]), np.uint8).reshape(-1, *one["grid"])
     found = runs[shown["runs"][1]["run"]].evidence("test")["gaa-all-native"]
@@ -74,7 +79,7 @@ def test_heatmaps_keep_their_shape(runs: dict[str, Run]) -> None:
 
 
 def test_thumbnails_are_small_pictures(runs: dict[str, Run]) -> None:
-    item = gallery(runs, "test", BASIS)["items"][0]
+    item = sampled(runs)["items"][0]
     with Image.open(io.BytesIO(base64.b64decode(item["image"]))) as picture:
         assert picture.format == "JPEG"
         assert max(picture.size) <= 160
@@ -82,7 +87,7 @@ def test_thumbnails_are_small_pictures(runs: dict[str, Run]) -> None:
 
 def test_no_gallery_no_sample(copied: dict[str, Run]) -> None:
     shutil.rmtree(copied["zs"].path / "evidence" / "test" / "gallery")
-    assert gallery(copied, "test", BASIS) is None
+    assert sampled(copied) is None
 
 
 def edit(run: Run, change: Callable[[dict], None]) -> Path:
@@ -96,7 +101,7 @@ def edit(run: Run, change: Callable[[dict], None]) -> Path:
 def test_a_damaged_index_is_named(copied: dict[str, Run]) -> None:
     path = edit(copied["zs"], lambda index: index.pop("items"))
     with pytest.raises(InputError, match="index of thumbnails") as error:
-        gallery(copied, "test", BASIS)
+        sampled(copied)
     assert error.value.where == str(path)
 
 
@@ -104,7 +109,7 @@ def test_a_damaged_thumbnail_is_named(copied: dict[str, Run]) -> None:
     for file in (copied["zs"].path / "evidence" / "test" / "gallery").glob("*.jpg"):
         file.write_bytes(b"no picture")
     with pytest.raises(InputError, match="thumbnail") as error:
-        gallery(copied, "test", BASIS)
+        sampled(copied)
     assert error.value.where.endswith(".jpg")
 
 
@@ -117,7 +122,7 @@ def test_an_index_cannot_lead_out_of_its_folder(copied: dict[str, Run], tmp_path
 
     edit(copied["zs"], lead_out)
     with pytest.raises(InputError, match="thumbnail"):
-        gallery(copied, "test", BASIS)
+        sampled(copied)
 
 
 def test_outlines_are_shares_of_the_picture_and_few(copied: dict[str, Run]) -> None:
@@ -127,7 +132,7 @@ def test_outlines_are_shares_of_the_picture_and_few(copied: dict[str, Run]) -> N
         index["items"][0]["outline"] = [[[x / 10, 50.0] for x in range(2000)]] * 40
 
     edit(copied["zs"], finer)
-    (item,) = gallery(copied, "test", BASIS)["items"]
+    (item,) = sampled(copied)["items"]
     assert len(item["outline"]) <= 12
     assert len(item["outline"][0]) <= 101
     assert item["outline"][0][0] == [0.0, 25.0]
@@ -135,7 +140,7 @@ def test_outlines_are_shares_of_the_picture_and_few(copied: dict[str, Run]) -> N
 
 
 def test_galleries_of_many_tables_share_their_room(runs: dict[str, Run]) -> None:
-    whole = gallery(runs, "test", BASIS)
+    whole = sampled(runs)
     first, *others = within_room([whole, *[whole] * 200, None])
     assert first == whole and others[-1] is None
     short = others[0]
@@ -152,7 +157,7 @@ def test_galleries_of_many_tables_share_their_room(runs: dict[str, Run]) -> None
 
 
 def test_a_map_that_is_the_same_for_all_pictures_is_told_once(runs: dict[str, Run]) -> None:
-    shown = gallery(runs, "test", BASIS)
+    shown = sampled(runs)
     sets = shown["runs"][0]["sets"]
     lengths = {name: len(base64.b64decode(one["maps"])) for name, one in sets.items()}
     assert lengths["uniform"] == lengths["center"] == 64

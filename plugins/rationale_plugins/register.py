@@ -147,6 +147,32 @@ def rationale_attributions() -> list[Entry]:
             "Generic attention attribution: gradient times attention, rolled out",
         ),
         Entry("grad-attention", f"{_ATTRIBUTIONS}.gaa:GradAttention", "Gradient of the attention alone"),
+        Entry(
+            "raw-attention",
+            f"{_ATTRIBUTIONS}.attention:RawAttention",
+            "Attention of the CLS token to the patches; knows no class",
+        ),
+        Entry(
+            "rollout",
+            f"{_ATTRIBUTIONS}.attention:Rollout",
+            "Attention rolled out over the layers, residuals included; knows no class",
+        ),
+        Entry(
+            "attention-x-norm",
+            f"{_ATTRIBUTIONS}.attention:AttentionNorm",
+            "Size of the vector that each patch adds to the CLS token; knows no class",
+        ),
+        Entry("grad-cam", f"{_ATTRIBUTIONS}.grad_cam:GradCam", "Grad-CAM on the tokens of a layer"),
+        Entry(
+            "grad-eclip",
+            f"{_ATTRIBUTIONS}.grad_eclip:GradEclip",
+            "Grad-ECLIP: values weighed by the gradient of the attention's output and by similarity",
+        ),
+        Entry(
+            "legrad",
+            f"{_ATTRIBUTIONS}.legrad:LeGrad",
+            "LeGrad: gradient of each layer's own score in its attention",
+        ),
         Entry("uniform", f"{_ATTRIBUTIONS}.controls:Uniform", "Control: the same relevance everywhere"),
         Entry("center", f"{_ATTRIBUTIONS}.controls:Center", "Control: a Gaussian on the picture's centre"),
         Entry(

@@ -47,6 +47,7 @@ class FakeModel(nn.Module):
             self.cls = nn.Parameter(torch.randn(1, 1, width))
             self.positions = nn.Parameter(0.1 * torch.randn(1, 1 + (_SIDE // _PATCH) ** 2, width))
             self.blocks = nn.ModuleList(_Block(width) for _ in range(options.blocks))
+            self.norm = nn.LayerNorm(width)
             self.projection = nn.Linear(width, width, bias=False)
             self.words = nn.Embedding(_WORDS, width)
             self.text_projection = nn.Linear(width, width)
@@ -67,12 +68,12 @@ class FakeModel(nn.Module):
         return height // _PATCH, width // _PATCH
 
     def image_features(self, images: Tensor) -> Tensor:
-        """B×3×32×32 → B×width, the CLS token after the last block."""
+        """B×3×32×32 → B×width, the CLS token after the last norm."""
         tokens = self.patches(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.cls.expand(len(images), -1, -1), tokens], dim=1) + self.positions
         for block in self.blocks:
             tokens = block(tokens)
-        return torch.as_tensor(tokens[:, 0])
+        return torch.as_tensor(self.norm(tokens[:, 0]))
 
     def embed_images(self, images: Tensor) -> Tensor:
         """B×3×32×32 → B×width."""
@@ -115,7 +116,8 @@ class FakeModel(nn.Module):
         if part == "embed_texts":
             yield from (*self.words.parameters(), *self.text_projection.parameters())
             return
-        yield from (self.cls, self.positions, *self.patches.parameters(), *self.blocks.parameters())
+        yield from (self.cls, self.positions, *self.patches.parameters())
+        yield from (*self.blocks.parameters(), *self.norm.parameters())
         if part == "embed_images":
             yield from self.projection.parameters()
 

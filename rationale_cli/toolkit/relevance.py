@@ -111,7 +111,9 @@ def explain(
                 rows |= {(scalar, one): row for scalar in scalars for one, row in found.items()}
     grid = classifier.model.patch_grid(images.shape[-2], images.shape[-1])
     relevance = (rows[spec.scalar, one] for one, spec in zip(blocks, specifications, strict=True))
-    return Explanation(logits, tuple(rule.lift(on_grid(row, grid, tower)) for row in relevance), seen)
+    return Explanation(
+        logits, tuple(rule.lift(on_grid(row, grid, cls=not tower.pooled)) for row in relevance), seen
+    )
 
 
 def class_score(classifier: Classifier, targets: Tensor) -> Objective:
@@ -254,15 +256,15 @@ def _parts(layer: AttentionLayer) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, pictures, size))
 
 
-def on_grid(row: Tensor, grid: tuple[int, int], tower: Tower) -> Tensor:
-    """Relevance of tokens B×T → B×h×w, that of the patches, which come last.
+def on_grid(row: Tensor, grid: tuple[int, int], *, cls: bool) -> Tensor:
+    """Relevance of tokens B×T → B×h×w, that of the patches, which come last, after a CLS token or not.
 
     Raises ``InputError`` where there are fewer tokens, ``WorkError`` where the relevance is not finite.
     """
     height, width = grid
-    if row.shape[-1] < height * width + (not tower.pooled):
+    if row.shape[-1] < height * width + cls:
         raise InputError(
-            f"Expected {'' if tower.pooled else 'a CLS token and '}{height}×{width} patch tokens but got "
+            f"Expected {'a CLS token and ' if cls else ''}{height}×{width} patch tokens but got "
             f"{row.shape[-1]} tokens.",
             next_step="the model's patch_grid and its tokens do not fit, or it has no CLS token",
         )

@@ -1,7 +1,12 @@
-"""From a dataset's split to batches of pixels, masks and labels: decoded once, in any number of workers."""
+"""From a dataset's split to batches of pixels, masks and labels: decoded once, in any number of workers.
+
+Whoever reads a batch also lays it side by side: one tensor of pixels and one of masks travel between
+processes, and not two a picture.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +25,9 @@ from ..toolkit.geometry import mask_on_view, model_view, to_bytes
 from .corruption import corrupted
 
 _CACHE_BYTES = 1 << 30
+_MANY = 500
+"""Pictures from which on reading them takes longer than starting processes for it."""
+_MOST_READERS = 8
 Key = tuple[int, int]
 """(epoch, index): the epoch seeds the augmentation."""
 
@@ -49,23 +57,22 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples side by side; ``unreadable`` ones are not among them."""
+    """B examples side by side; ``unreadable`` ones are not among them, and B may be 0."""
 
-    examples: tuple[Example, ...]
+    ids: tuple[str, ...]
+    labels: Tensor
+    """B int64."""
+    pixels: Tensor
+    """B×3×S×S uint8."""
+    annotated: Tensor
+    """B bool: whether there is a mask."""
+    masks: Tensor
+    """B×S×S uint8 0/1, zero where not annotated."""
+    known: Tensor
+    """B bool: whether the picture without the object is known."""
+    backgrounds: Tensor
+    """K×3×S×S uint8: those pictures, of the K that are known."""
     unreadable: tuple[Unreadable, ...]
-
-    def pixels(self) -> Tensor:
-        """B×3×S×S uint8."""
-        return torch.stack([example.pixels for example in self.examples])
-
-    def labels(self) -> Tensor:
-        """B int64."""
-        return torch.tensor([example.label for example in self.examples])
-
-    def masks(self) -> Tensor:
-        """B×S×S uint8, zero where not annotated."""
-        blank = torch.zeros(self.examples[0].pixels.shape[1:], dtype=torch.uint8)
-        return torch.stack([blank if example.mask is None else example.mask for example in self.examples])
 
     def complain(self) -> None:
         """Raise ``InputError`` naming the first unreadable picture, if there is one."""
@@ -143,8 +150,23 @@ class Pictures(TorchDataset[Example | Unreadable]):
             return to_bytes(self.augment(sample.image))
 
 
-def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int) -> Iterator[Batch]:
-    """Yield one ``Batch`` for each list of keys, in order."""
+def readers(asked: int | None, pictures: int) -> int:
+    """Processes that read so many pictures: as asked, else one a thread of this process, up to 8.
+
+    None where there are few pictures, or this process may start none.
+    """
+    if asked is not None:
+        return asked
+    threads = torch.get_num_threads()
+    worthwhile = threads > 1 and pictures >= _MANY and not multiprocessing.current_process().daemon
+    return min(threads, _MOST_READERS) if worthwhile else 0
+
+
+def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int | None) -> Iterator[Batch]:
+    """Yield one ``Batch`` for each list of keys, in order; see ``readers`` for ``workers``.
+
+    While one batch is worked at, workers read the next two each.
+    """
     if not batches:
         return iter(())
     return iter(
@@ -152,7 +174,7 @@ def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int) -
             pictures,
             batch_sampler=[list(keys) for keys in batches],
             collate_fn=_collate,
-            num_workers=workers,
+            num_workers=readers(workers, sum(map(len, batches))),
         )
     )
 
@@ -176,8 +198,24 @@ def chunks(indices: Sequence[int], size: int) -> list[list[Key]]:
 
 
 def _collate(examples: list[Example | Unreadable]) -> Batch:
-    good = tuple(example for example in examples if isinstance(example, Example))
-    return Batch(good, tuple(example for example in examples if isinstance(example, Unreadable)))
+    good = [example for example in examples if isinstance(example, Example)]
+    bad = tuple(example for example in examples if isinstance(example, Unreadable))
+    masks = [torch.zeros_like(one.pixels[0]) if one.mask is None else one.mask for one in good]
+    backgrounds = [example.background for example in good if example.background is not None]
+    return Batch(
+        tuple(example.id for example in good),
+        torch.tensor([example.label for example in good], dtype=torch.int64),
+        _stacked([example.pixels for example in good], 4),
+        torch.tensor([example.mask is not None for example in good], dtype=torch.bool),
+        _stacked(masks, 3),
+        torch.tensor([example.background is not None for example in good], dtype=torch.bool),
+        _stacked(backgrounds, 4),
+        bad,
+    )
+
+
+def _stacked(tensors: Sequence[Tensor], dimensions: int) -> Tensor:
+    return torch.stack(list(tensors)) if tensors else torch.zeros((0,) * dimensions, dtype=torch.uint8)
 
 
 def _augmentation(name: str, size: int) -> Callable[[Image.Image], Image.Image] | None:

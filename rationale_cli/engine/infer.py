@@ -7,7 +7,7 @@ writes the same evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import cast
@@ -71,26 +71,23 @@ def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
     """
     cast(nn.Module, work.classifier).eval()
     for batch in batches:
-        yield (
-            _part(work, batch) if batch.examples else {"skipped": _texts(one.id for one in batch.unreadable)}
-        )
+        yield (_part(work, batch) if batch.ids else {"skipped": _texts(one.id for one in batch.unreadable)})
 
 
 def _part(work: Pass, batch: Batch) -> Arrays:
-    pixels, masks = batch.pixels().to(work.device), batch.masks().to(work.device)
-    labels = batch.labels().to(work.device)
-    images = normalise(pixels, work.preprocessing)
+    images = normalise(batch.pixels.to(work.device), work.preprocessing)
+    masks, labels = batch.masks.to(work.device), batch.labels.to(work.device)
     targets = labels if work.target == "label" else _logits(work, images).argmax(dim=-1)
     explanations = [_explain(work, estimator, images, targets) for estimator in work.estimators]
     yielded, features = _outputs(work, images, explanations)
     logits = yielded.detach().float().cpu().numpy()
     classes = labels.cpu().numpy().astype(np.int32)
     told = predicted(logits, classes)
-    annotated = np.array([example.mask is not None for example in batch.examples])
+    annotated = batch.annotated.numpy()
     area = masks.flatten(1).float().mean(dim=1).cpu().numpy().astype(np.float64)
     usable = _usable(annotated, area)
     columns: Arrays = {
-        "id": _texts(example.id for example in batch.examples),
+        "id": _texts(batch.ids),
         "skipped": _texts(one.id for one in batch.unreadable),
         "label": classes,
         "prediction": logits.argmax(axis=1).astype(np.int32),
@@ -104,13 +101,14 @@ def _part(work: Pass, batch: Batch) -> Arrays:
     if work.logits:
         columns["prediction/logits"] = logits
     if work.base is not None and features is not None:
-        ids = [example.id for example in batch.examples] if work.own else []
+        ids = batch.ids if work.own else ()
         columns["prediction/proximity"] = work.base.proximity(features, ids)
     for estimator, explanation in zip(work.estimators, explanations, strict=True):
         for name, relevance in zip(estimator.names, explanation.relevance, strict=True):
             columns |= _measured(name, relevance, masks, usable, work.no_evidence == "valid")
     if work.witness:
-        columns |= _witness(work, batch, pixels, masks, annotated & (area > 0))
+        columns |= _witness(work, images, masks, torch.from_numpy(annotated & (area > 0)))
+        columns["witness/exact"] = _exact(work, batch)
     return columns
 
 
@@ -164,42 +162,34 @@ def half(relevance: Tensor) -> Tensor:
     return (relevance / peak.clamp(min=torch.finfo(torch.float32).tiny)).half()
 
 
-def _witness(
-    work: Pass, batch: Batch, pixels: Tensor, masks: Tensor, usable: npt.NDArray[np.bool_]
-) -> Arrays:
-    """Predictions on object alone, background alone, box removed and exact background (protocol §7).
+def _witness(work: Pass, images: Tensor, masks: Tensor, usable: Tensor) -> Arrays:
+    """Predictions on object alone, background alone and box removed (protocol §7), −1 but for ``usable``.
 
     What is removed is filled with the mean colour of the model's normalisation: zero at its input.
     """
-    images = normalise(pixels, work.preprocessing)
+    rows = usable.to(work.device)
+    images, masks = (images, masks) if usable.all() else (images[rows], masks[rows])
     inside = masks.unsqueeze(1).bool()
-    boxes = bounding_boxes(masks).unsqueeze(1)
-    altered = {
-        "object": images * inside,
-        "background": images * ~inside,
-        "box": images * ~boxes,
-    }
-    columns: Arrays = {
-        f"witness/{kind}": np.where(usable, _predict(work, view), -1).astype(np.int32)
-        for kind, view in altered.items()
-    }
-    columns["witness/exact"] = _exact(work, batch)
-    return columns
+    kept = {"object": inside, "background": ~inside, "box": ~bounding_boxes(masks).unsqueeze(1)}
+    # One at a time: none of the altered pictures is kept while the next is looked at.
+    return {f"witness/{kind}": _predicted(work, images * part, usable) for kind, part in kept.items()}
 
 
 def _exact(work: Pass, batch: Batch) -> npt.NDArray[np.int32]:
-    known = np.array([example.background is not None for example in batch.examples])
-    predictions = np.full(len(known), -1, dtype=np.int32)
-    if known.any():
-        backgrounds = torch.stack([one.background for one in batch.examples if one.background is not None])
-        view = normalise(backgrounds.to(work.device), work.preprocessing)
-        predictions[known] = _predict(work, view)
+    """Predictions on the exact background, −1 where it is not known."""
+    if not len(batch.backgrounds):
+        return np.full(len(batch.ids), -1, dtype=np.int32)
+    views = normalise(batch.backgrounds.to(work.device), work.preprocessing)
+    return _predicted(work, views, batch.known)
+
+
+def _predicted(work: Pass, images: Tensor, rows: Tensor) -> npt.NDArray[np.int32]:
+    """Predictions of K images in these K of B rows, −1 in all others."""
+    predictions = np.full(len(rows), -1, dtype=np.int32)
+    if rows.any():
+        predictions[rows.numpy()] = _logits(work, images).argmax(dim=-1).cpu().numpy()
     return predictions
 
 
-def _predict(work: Pass, images: Tensor) -> npt.NDArray[np.int32]:
-    return _logits(work, images).argmax(dim=-1).cpu().numpy().astype(np.int32)
-
-
-def _texts(values: Iterator[str] | Sequence[str]) -> npt.NDArray[np.str_]:
+def _texts(values: Iterable[str]) -> npt.NDArray[np.str_]:
     return np.array(list(values), dtype=np.str_)

@@ -140,12 +140,12 @@ class BasePictures:
         plans = chunks(chosen.indices, options.batch_size)
         with self.progress.task("looking at the base pictures", len(plans)) as advance:
             for batch in loader(chosen.pictures, plans, options.workers):
-                if batch.examples:
-                    images = normalise(batch.pixels().to(device), chosen.pictures.preprocessing)
+                if batch.ids:
+                    images = normalise(batch.pixels.to(device), chosen.pictures.preprocessing)
                     with torch.no_grad(), autocast(options.precision, device):
                         features = self.built.classifier.features(images)
                     parts.append(F.normalize(features.float(), dim=-1).half().cpu().numpy())
-                    ids += [example.id for example in batch.examples]
+                    ids += batch.ids
                 advance(1, "")
         every = np.concatenate(parts) if parts else np.empty((0, 0), np.float16)
         return BaseFeatures(np.array(ids, np.str_), every, chosen.split, chosen.part)

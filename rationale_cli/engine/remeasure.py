@@ -39,7 +39,7 @@ def remeasure(
     """Rule → the score of each set's heatmaps, in the order of the sets.
 
     All sets hold the same pictures in the same order, seen in the same view; their patch grids may differ.
-    ``workers`` processes read; None takes one a core where there are many pictures. Raises ``InputError``
+    ``workers`` processes read; None takes one a thread where there are many pictures. Raises ``InputError``
     for a picture that the split lacks or that cannot be read.
     """
     ids = [str(one) for one in sets[0].table.id]

@@ -68,10 +68,10 @@ class TrainingPictures:
                 if not self._options.skip_bad:
                     batch.complain()
                 self.skipped.update(one.id for one in batch.unreadable)
-                if batch.examples:
+                if batch.ids:
                     found = True
-                    pixels = batch.pixels().to(self._device)
-                    yield normalise(pixels, pictures.preprocessing), batch.labels().to(self._device)
+                    pixels = batch.pixels.to(self._device)
+                    yield normalise(pixels, pictures.preprocessing), batch.labels.to(self._device)
                 advance(1, "")
         if not found:
             raise InputError(

@@ -20,7 +20,7 @@ from ..recipe import Draft, from_mapping
 from ..registry import Registry
 from ..toolkit.geometry import mask_of, mask_on_view
 from ..toolkit.heatmaps import evidence
-from .batches import Unreadable
+from .batches import Unreadable, readers
 from .configure import choose
 from .estimators import CONTROLS
 
@@ -29,8 +29,6 @@ GRIDS: tuple[Grid, ...] = ((7, 7), (14, 14))
 
 _BATCH = 8
 """Few: the masks of a batch then stay in the processor's cache while they are measured."""
-_MANY = 2000
-_MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def survey(
 ) -> Surveyed:
     """Read the annotations of these pictures and hold every control against them.
 
-    ``workers`` processes read; None takes one a core where there are many pictures. ``advance`` is told
+    ``workers`` processes read; None takes one a thread where there are many pictures. ``advance`` is told
     of pictures done. What cannot be read is named in the result and raises nothing.
     """
     rows: list[Annotation] = []
@@ -173,15 +171,12 @@ def _told(one: Unreadable) -> str:
 def annotation_batches(
     annotations: Annotations, indices: Sequence[int], workers: int | None
 ) -> Iterator[AnnotationBatch]:
-    """The annotations of these pictures in order, some at a time; see ``survey`` for ``workers``."""
+    """The annotations of these pictures in order, some at a time; see ``readers`` for ``workers``."""
     if not indices:
         return iter(())
-    if workers is None:
-        # Starting processes takes longer than reading a few pictures.
-        cores = torch.get_num_threads()
-        workers = min(cores, _MOST_WORKERS) if cores > 1 and len(indices) >= _MANY else 0
+    processes = readers(workers, len(indices))
     parts = [list(indices[start : start + _BATCH]) for start in range(0, len(indices), _BATCH)]
-    return iter(DataLoader(annotations, batch_sampler=parts, collate_fn=_collate, num_workers=workers))
+    return iter(DataLoader(annotations, batch_sampler=parts, collate_fn=_collate, num_workers=processes))
 
 
 def _collate(found: list[Annotation | Unreadable]) -> AnnotationBatch:

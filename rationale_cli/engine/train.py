@@ -204,11 +204,11 @@ class _Loop:
         plans = [self._share(self.plan.keys(step)) for step in steps]
         for batch in loader(self.pictures, plans, self.options.workers):
             self._readable(batch)
-            pixels = normalise(batch.pixels().to(device), self.pictures.preprocessing)
-            yield pixels, batch.labels().to(device)
+            pixels = normalise(batch.pixels.to(device), self.pictures.preprocessing)
+            yield pixels, batch.labels.to(device)
 
     def _readable(self, batch: Batch) -> None:
-        if not self.options.skip_bad or not batch.examples:
+        if not self.options.skip_bad or not batch.ids:
             batch.complain()
         self.skipped.update(one.id for one in batch.unreadable)
 
@@ -221,10 +221,10 @@ class _Loop:
         with torch.no_grad(), progress.task("encoding the training pictures once", len(plans)) as advance:
             for batch in loader(self.pictures, plans, self.options.workers):
                 self._readable(batch)
-                pixels = batch.pixels().to(self.accelerator.device)
+                pixels = batch.pixels.to(self.accelerator.device)
                 with self.accelerator.autocast():
                     parts.append(classifier.features(normalise(pixels, self.pictures.preprocessing)).float())
-                labels.append(batch.labels())
+                labels.append(batch.labels)
                 advance(1, "")
         ids = self.pictures.split.ids
         read = [index for index in self.plan.indices if ids[index] not in self.skipped]

@@ -110,8 +110,9 @@ class ExplainOptions(PluginOptions):
     """What a heatmap without any contrast counts as; the paper's code counts it valid."""
     precision: Precision = "no"
     """Mixed precision."""
-    workers: int = Field(default=0, ge=0)
-    """Processes that read pictures; 0 reads in the main process."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that read pictures; 0 reads in the main process; if not said, one a thread, up to 8, where
+    there are many pictures."""
     limit: int | None = Field(default=None, ge=1)
     """Explain at most so many pictures of each split, evenly spread over it, for a quick look."""
     share: float = Field(default=1.0, gt=0, le=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,6 +21,8 @@ from .atomic import atomic_path, explained, write_text
 from .evidence import EvidenceSpec, EvidenceTable, WitnessTable
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+_BEHIND = 2
+"""Parts that may wait to be written: each is held in memory."""
 _SHARED = ("id", "label", "prediction", "confidence", "area")
 
 
@@ -37,6 +41,25 @@ class Parts:
         """Write one part atomically."""
         with atomic_path(self._path(number)) as temporary, temporary.open("wb") as file:
             np.savez(file, **columns)  # type: ignore[arg-type]  # held against savez's own keyword, too
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[int, Arrays], None]]:
+        """Yield ``write`` that hands a part to a thread, which is a few parts behind at most.
+
+        What it could not write is raised by a later call, or on leaving. All that was handed over is written
+        before that, also where the work in between fails: another pass then has less to do.
+        """
+        pending: deque[Future[None]] = deque()
+
+        def write(number: int, columns: Arrays) -> None:
+            pending.append(thread.submit(self.write, number, columns))
+            while len(pending) > _BEHIND:
+                pending.popleft().result()
+
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            yield write
+        for one in pending:
+            one.result()
 
     def read(self) -> dict[str, npt.NDArray[Any]]:
         """All parts side by side, in order. Raises ``WorkError`` where one cannot be read."""

@@ -213,9 +213,10 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
     with progress.task(f"explaining {work.run.name} on {job.folder.name}", len(mine)) as advance:
         source = loader(job.pictures, [batches[number] for number in mine], options.workers)
         readable = source if options.skip_bad else _all_readable(source)
-        for number, columns in zip(mine, infer(inference, readable), strict=True):
-            parts.write(number, columns)
-            advance(1, "")
+        with parts.writing() as write:
+            for number, columns in zip(mine, infer(inference, readable), strict=True):
+                write(number, columns)
+                advance(1, "")
     machine.wait_for_everyone()
     return _merge(job, parts) if machine.is_main_process else ()
 

@@ -1,11 +1,72 @@
-"""Samples of a split."""
+"""Samples of a split, and batches of them."""
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from rationale_cli.engine.batches import limited
+from rationale_cli.contracts import Mask, Preprocessing, Sample
+from rationale_cli.engine.batches import Pictures, chunks, limited, loader, readers
+from rationale_cli.errors import InputError
+
+SIDE = 8
+
+
+class Mixed:
+    """Of six pictures one cannot be read, two have masks, and one is known without its object."""
+
+    ids = tuple(f"picture {index}" for index in range(6))
+    labels = tuple(range(6))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index == 3:
+            raise InputError("Expected a picture but it is torn.", where="there")
+        image = Image.fromarray(np.random.default_rng(index).integers(0, 256, (SIDE, SIDE, 3), np.uint8))
+        mask = Mask(Image.new("L", (SIDE, SIDE), 255)) if index in {1, 4} else None
+        return Sample(self.ids[index], image, index, mask, image if index == 4 else None)
+
+
+def batches(indices: list[int], workers: int):
+    preprocessing = Preprocessing(SIDE, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    return list(loader(Pictures(Mixed(), preprocessing, evidence=True), chunks(indices, 4), workers))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_batch_is_laid_side_by_side_by_whoever_reads_it(workers):
+    first, second = batches(list(range(6)), workers)
+    assert first.ids == ("picture 0", "picture 1", "picture 2")
+    assert [(one.id, one.where) for one in first.unreadable] == [("picture 3", "there")]
+    assert first.labels.tolist() == [0, 1, 2]
+    expected = [np.asarray(Mixed()[index].image).transpose(2, 0, 1) for index in range(3)]
+    assert np.array_equal(first.pixels.numpy(), expected)
+    assert first.annotated.tolist() == [False, True, False]
+    assert first.masks.float().mean(dim=(1, 2)).tolist() == [0, 1, 0]
+    assert not len(first.backgrounds)
+    assert second.known.tolist() == [True, False]
+    assert torch.equal(second.backgrounds, second.pixels[:1])
+
+
+def test_a_batch_without_a_readable_picture_is_empty():
+    (only,) = batches([3], 0)
+    assert (only.ids, len(only.pixels), len(only.masks), len(only.labels)) == ((), 0, 0, 0)
+    with pytest.raises(InputError, match="torn"):
+        only.complain()
+
+
+def test_many_pictures_are_read_by_as_many_processes_as_there_are_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert (readers(None, 50_000), readers(None, 10), readers(3, 10), readers(0, 50_000)) == (4, 0, 3, 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    assert readers(None, 50_000) == 8
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert readers(None, 50_000) == 0
 
 
 def test_a_share_is_spread_over_the_split():

@@ -48,6 +48,32 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
         parts.read()
 
 
+def test_parts_are_written_while_others_are_made(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / ".parts-x", 8)
+    with parts.writing() as write:
+        for number in range(8):
+            write(number, columns(f"picture {number}"))
+    assert parts.read()["id"].tolist() == [f"picture {number}" for number in range(8)]
+
+
+def test_what_was_handed_over_is_there_though_the_work_fails(tmp_path: Path) -> None:
+    parts = Parts(tmp_path / ".parts-x", 3)
+    with pytest.raises(ZeroDivisionError), parts.writing() as write:
+        write(0, columns("a"))
+        write(1, columns("b"))
+        raise ZeroDivisionError
+    assert parts.missing() == [2]
+
+
+@pytest.mark.parametrize("after", [0, 8])
+def test_a_part_that_cannot_be_written_fails_the_work(tmp_path: Path, after: int) -> None:
+    parts = Parts(tmp_path / ".parts-x", 9)
+    (tmp_path / ".parts-x").write_text("a file where the folder should be")
+    with pytest.raises(WorkError), parts.writing() as write:
+        for number in range(after + 1):
+            write(number, columns("a"))
+
+
 @given(
     st.lists(st.integers(0, 5), min_size=1, max_size=60),
     st.integers(1, 30),

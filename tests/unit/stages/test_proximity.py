@@ -46,8 +46,8 @@ def features(run: Run, split: str) -> tuple[list[str], np.ndarray]:
     pictures = Pictures(built.dataset.split(split), built.preprocessing, evidence=False)
     ids, parts = [], []
     for batch in loader(pictures, chunks(range(len(pictures)), 20), 0):
-        found = built.classifier.features(normalise(batch.pixels(), built.preprocessing)).detach().numpy()
-        ids += [example.id for example in batch.examples]
+        found = built.classifier.features(normalise(batch.pixels, built.preprocessing)).detach().numpy()
+        ids += batch.ids
         parts.append(found / np.linalg.norm(found, axis=1, keepdims=True))
     return ids, np.concatenate(parts).astype(np.float64)
 

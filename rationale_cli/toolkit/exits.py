@@ -35,6 +35,7 @@ class Ending(NamedTuple):
     """Which norm it is of those that run between this number of layers and the next."""
 
 
+_ELSE = "choose an attribution that needs no exits, for example gaa"
 _ENDINGS: WeakKeyDictionary[nn.Module, Ending] = WeakKeyDictionary()
 
 
@@ -59,32 +60,55 @@ class Exits:
         if not exits or len(features) % exits:
             raise InputError(
                 "Expected features of every exit but the model put together the tokens of several pictures.",
-                next_step="choose an attribution that needs no exits, for example gaa",
+                next_step=_ELSE,
             )
         size = len(features) // exits
         return {exit_: slice(place * size, (place + 1) * size) for place, exit_ in enumerate(self.ends)}
 
 
 def ending_of(classifier: Classifier, images: Tensor, tower: Tower) -> Ending:
-    """Where the tower ends; found once for each classifier by a forward of the first picture.
+    """Where the tower ends; found once for each classifier by two forwards of two pictures.
 
-    Raises ``InputError`` for a tower without a layer norm there.
+    Raises ``InputError`` for a tower without a layer norm there, or that cannot have more exits than one.
     """
     module = cast(nn.Module, classifier)
     if module not in _ENDINGS:
-        layer = tower.depth - tower.pooled
-        with torch.inference_mode(False), torch.no_grad(), frozen(module), record(range(0)) as recording:
-            watched = Exits(recording, Ending(layer, 0), range(0))
-            with _watching(watched):
-                classifier.features(images[:1].detach())
-        if not watched.passed[layer]:
-            raise InputError(
-                "Expected a tower that ends in a layer norm but saw none after its last block.",
-                where=type(classifier.model).__name__,
-                next_step="choose an attribution that needs no exits, for example gaa",
-            )
-        _ENDINGS[module] = Ending(layer, watched.passed[layer])
+        with torch.inference_mode(False), torch.no_grad(), frozen(module):
+            _ENDINGS[module] = _found(classifier, images[:1].detach().repeat(2, 1, 1, 1), tower)
     return _ENDINGS[module]
+
+
+def _found(classifier: Classifier, pictures: Tensor, tower: Tower) -> Ending:
+    layer, where = tower.depth - tower.pooled, type(classifier.model).__name__
+    with record(range(0)) as recording, exits(recording, Ending(layer, 0), range(0)) as watched:
+        plain = classifier.features(pictures)
+    ending = Ending(layer, watched.passed[layer])
+    if not ending.norms:
+        raise InputError(
+            "Expected a tower that ends in a layer norm but saw none after its last block.",
+            where=where,
+            next_step=_ELSE,
+        )
+    try:
+        with (
+            record(range(0)) as recording,
+            exits(recording, ending, range(max(0, layer - 1), layer + 1)) as found,
+        ):
+            features = classifier.features(pictures)
+        same = torch.allclose(
+            features[found.rows(features)[layer]], plain, rtol=1e-3, atol=1e-4, equal_nan=True
+        )
+    except RuntimeError:
+        # What torch says of sizes that do not fit.
+        same = False
+    if not same:
+        raise InputError(
+            "Expected a tower that carries further pictures along from its last norm on, but the model takes "
+            "their number from elsewhere.",
+            where=where,
+            next_step=_ELSE,
+        )
+    return ending
 
 
 @contextmanager
@@ -143,6 +167,6 @@ def _like(end: Tensor, tokens: Tensor | None, layer: int) -> Tensor:
         raise InputError(
             f"Expected a layer norm before attention layer {layer + 1} of tokens as the tower's last norm "
             "reads them.",
-            next_step="choose an attribution that needs no exits, for example gaa",
+            next_step=_ELSE,
         )
     return tokens

@@ -1,153 +1,218 @@
-"""What an explanation costs: images a second, and the time as a ratio to a plain forward pass.
+"""What an explanation costs, as ratios to the library's own forward pass without gradients.
 
-    python benchmarks/explain.py [--models tiny-clip clip-vit-b-32] [--rounds 7] [--threads 2] [--json]
+    python benchmarks/explain.py [--models clip-vit-b-32 clip-vit-b-16] [--rounds 5] [--json FILE]
 
-All works of a model are timed in turn within each round, so that a busy machine touches them alike; a
-ratio is taken within its round. Beside the clock stands the processor time of this process, which other
-work on the machine moves less. Weights are random: they do not change the time. Aims: last ≤ 1.15, all
-≤ 2.5. ``rma`` is the mass on the object of one map a picture, given the relevance.
+Prediction and heatmaps together, of the same batch in one run: this project's GAA, by the image tower that
+the model's adapter runs and, as "general recorder", by the library's own forward; the audit's four
+estimators at once; and other explainers (see ``baselines``). Beside it the peak memory of a process that
+does nothing else. ``rma`` is the mass on the object of one map a picture, given the relevance.
+``--profile`` tells where the time of forward and explanation goes instead.
+
+Aims: last ≤ 0.95, all ≤ 1.9; by the general recorder 1.1 and 2.1; memory 1.1 and 2.7.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Callable
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from statistics import median, quantiles
-from typing import NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
+from baselines import baselines
+from interleaved import Timing, Work, measure
 from rationale_plugins.attributions.gaa import Gaa
-from rationale_plugins.models.open_clip import ClipViTB16, ClipViTB32
-from rationale_plugins.models.tiny_clip import TinyClip
-from torch import nn
+from subjects import MODELS, Subject, subject
 
-from rationale_cli.contracts import Specification, VisionLanguageModel
-from rationale_cli.toolkit.heads import TextClassifier, feature_width
+from rationale_cli.contracts import Specification
+from rationale_cli.toolkit.heads import TextClassifier
 from rationale_cli.toolkit.heatmaps import evidence
 
-MODELS: dict[str, tuple[type[nn.Module], int]] = {
-    "tiny-clip": (TinyClip, 64),
-    "clip-vit-b-32": (ClipViTB32, 16),
-    "clip-vit-b-16": (ClipViTB16, 8),
-}
-"""Name → model and pictures a batch."""
-
-WORKS: dict[str, tuple[Specification, ...]] = {
-    "last": (Specification("last", "dot"),),
-    "all": (Specification("all", "dot"),),
-    "audit grid": tuple(
-        Specification(layers, scalar) for layers in ("last", "all") for scalar in ("dot", "native")
-    ),
-}
-"""Name → the estimators that one pass computes."""
+LAST, ALL = Specification("last", "dot"), Specification("all", "dot")
+GRID = tuple(Specification(layers, scalar) for layers in ("last", "all") for scalar in ("dot", "native"))
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Timing:
-    """One work on one model; quartiles over the rounds."""
+class Row:
+    """One work on one model."""
 
     model: str
-    work: str
     batch: int
-    images_per_second: float
-    ratio: float
-    """By the clock."""
-    lower: float
-    upper: float
-    processor_ratio: float
-    """By processor time."""
+    timing: Timing
+    memory: float | None
+    """Peak, as a ratio to that of the forward; None where not measured."""
 
 
-class Spent(NamedTuple):
-    """Seconds of one call."""
+def works(one: Subject, *, peers: bool) -> list[Work]:
+    """The library's forward first, which all others are compared with."""
+    batch = len(one.images)
+    todo = [
+        Work("forward", one.plain, batch),
+        Work("own forward", partial(_forward, one), batch),
+        *(
+            Work(name, partial(_explained, one, one.classifier, asked), batch)
+            for name, asked in {"last": (LAST,), "all": (ALL,), "audit grid": GRID}.items()
+        ),
+        Work("rma", _rma(one), batch),
+    ]
+    if one.general is not None:
+        todo += [
+            Work(f"general recorder, {name}", partial(_explained, one, one.general, asked), batch)
+            for name, asked in {"last": (LAST,), "all": (ALL,)}.items()
+        ]
+    return todo + (baselines(one) if peers else [])
 
-    clock: float
-    processor: float
+
+def _forward(one: Subject) -> object:
+    with torch.no_grad():
+        return one.classifier(one.images)
 
 
-def works(model: VisionLanguageModel, batch: int, device: torch.device) -> dict[str, Callable[[], object]]:
-    """The plain forward pass first, then what is compared with it."""
-    torch.manual_seed(0)
-    size = model.preprocessing.size
-    classifier = TextClassifier(model, torch.randn(10, feature_width(model)).to(device)).eval()
-    images = torch.randn(batch, 3, size, size, device=device)
-    targets = torch.arange(batch, device=device) % 10
-    masks = (torch.rand(batch, size, size, device=device) > 0.7).to(torch.uint8)
-    gaa = Gaa(Gaa.Options())
+def _explained(one: Subject, classifier: TextClassifier, asked: Sequence[Specification]) -> object:
+    return Gaa(Gaa.Options()).explain(classifier, one.images, one.targets, asked)
 
-    def forward() -> object:
-        with torch.no_grad():
-            return classifier(images)
 
-    def explained(specifications: tuple[Specification, ...]) -> Callable[[], object]:
-        return lambda: gaa.explain(classifier, images, targets, specifications)
+def _rma(one: Subject) -> Callable[[], object]:
+    (relevance,) = Gaa(Gaa.Options()).explain(one.classifier, one.images, one.targets, (LAST,)).relevance
+    size = one.images.shape[-1]
+    masks = (torch.rand(len(one.images), size, size, device=one.images.device) > 0.7).to(torch.uint8)
+    return lambda: evidence(relevance, masks).rma.cpu()
 
-    (relevance,) = gaa.explain(classifier, images, targets, WORKS["last"]).relevance
+
+def rows(name: str, arguments: argparse.Namespace) -> list[Row]:
+    """Time and memory of all works on one model."""
+    device = torch.device(arguments.device)
+    one = subject(name, device)
+    with _cast(arguments):
+        todo = works(one, peers=arguments.peers)
+        timings = measure(todo, arguments.rounds, device)
+    peaks = {work.name: _peak(name, work, arguments) for work in todo} if arguments.memory else {}
+    return [
+        Row(
+            name,
+            len(one.images),
+            timing,
+            peaks[timing.name] / peaks[todo[0].name] if timing.name in peaks else None,
+        )
+        for timing in timings
+    ]
+
+
+def _cast(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    kind = PRECISIONS[arguments.precision]
+    return nullcontext() if kind is None else torch.autocast(torch.device(arguments.device).type, kind)
+
+
+def _peak(name: str, work: Work, arguments: argparse.Namespace) -> float:
+    """MB: on the GPU of the work, else of a process that builds the model and does the work twice."""
+    if arguments.device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats()
+        with _cast(arguments):
+            work.do()
+        return torch.cuda.max_memory_allocated() / 1e6
+    words = ["--models", name, "--peak", work.name, "--precision", arguments.precision]
+    words += ["--threads", str(arguments.threads)]
+    done = subprocess.run([sys.executable, __file__, *words], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def peak(name: str, arguments: argparse.Namespace) -> float:
+    """MB of this process after doing one work twice."""
+    one = subject(name, torch.device("cpu"))
+    with _cast(arguments):
+        (work,) = (work for work in works(one, peers=True) if work.name == arguments.peak)
+        for _ in range(2):
+            work.do()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def profile(name: str, arguments: argparse.Namespace) -> None:
+    """Where time goes, operation by operation."""
+    device = torch.device(arguments.device)
+    kinds = [torch.profiler.ProfilerActivity.CPU]
+    if device.type == "cuda":
+        kinds.append(torch.profiler.ProfilerActivity.CUDA)
+    for work in works(subject(name, device), peers=False)[:4]:
+        with _cast(arguments):
+            work.do()
+            with torch.profiler.profile(activities=kinds) as seen:
+                work.do()
+        print(f"\n{name}: {work.name}")
+        print(seen.key_averages().table(sort_by=f"self_{device.type}_time_total", row_limit=10))
+
+
+def machine(arguments: argparse.Namespace) -> Mapping[str, Any]:
+    """What the figures were taken on."""
+    cuda = arguments.device.startswith("cuda")
     return {
-        "forward": forward,
-        **{name: explained(specifications) for name, specifications in WORKS.items()},
-        "rma": lambda: evidence(relevance, masks).rma.cpu(),
+        "device": torch.cuda.get_device_name() if cuda else f"{platform.machine()}, {_processor()}",
+        "threads": None if cuda else arguments.threads,
+        "precision": arguments.precision,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
     }
 
 
-def measure(name: str, rounds: int, device: torch.device) -> list[Timing]:
-    """Time every work in turn, ``rounds`` times after one for warming up."""
-    kind, batch = MODELS[name]
-    model = kind(kind.Options(weights="none")).to(device)
-    todo = works(model, batch, device)
-    spent: dict[str, list[Spent]] = {work: [] for work in todo}
-    for turn in range(rounds + 1):
-        for work, do in todo.items():
-            one = _spent(do, device)
-            if turn:
-                spent[work].append(one)
-    return [_timing(name, work, batch, own, spent["forward"]) for work, own in spent.items()]
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor()
 
 
-def _timing(model: str, work: str, batch: int, own: list[Spent], plain: list[Spent]) -> Timing:
-    pairs = list(zip(own, plain, strict=True))
-    lower, middle, upper = quantiles([one.clock / other.clock for one, other in pairs], n=4)
-    processor = median(one.processor / other.processor for one, other in pairs)
-    speed = batch / median(one.clock for one in own)
-    return Timing(model, work, batch, speed, middle, lower, upper, processor)
-
-
-def _spent(do: Callable[[], object], device: torch.device) -> Spent:
-    """By one call; short calls are repeated, for at least a tenth of a second in all."""
-    calls, clock, processor = 0, time.perf_counter(), time.process_time()
-    while calls == 0 or time.perf_counter() - clock < 0.1:
-        do()
-        calls += 1
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-    return Spent((time.perf_counter() - clock) / calls, (time.process_time() - processor) / calls)
+def show(found: Sequence[Row]) -> None:
+    """Print a table."""
+    head = f"{'model':<15} {'work':<27} {'images/s':>9} {'ratio':>7}  {'quartiles':<15}"
+    print(head, f"{'processor':>9} {'memory':>7}")
+    for row in found:
+        one = row.timing
+        spread = f"{one.lower:.2f} – {one.upper:.2f}"
+        memory = "–" if row.memory is None else f"{row.memory:.2f}"
+        print(
+            f"{row.model:<15} {one.name:<27} {one.images_per_second:>9.1f} {one.ratio:>7.2f}  {spread:<15} "
+            f"{one.processor_ratio:>9.2f} {memory:>7}"
+        )
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Time of explanations as ratios to a plain forward pass.")
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=["tiny-clip", "clip-vit-b-32"])
-    parser.add_argument("--rounds", type=int, default=7, help="times that each work is measured (at least 2)")
+    parser = argparse.ArgumentParser(description="What an explanation costs beside a plain forward pass.")
+    parser.add_argument(
+        "--models", nargs="+", choices=list(MODELS), default=["clip-vit-b-32", "clip-vit-b-16"]
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="times that each work is measured (at least 2)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--precision", choices=list(PRECISIONS), default="fp32")
+    parser.add_argument("--no-peers", dest="peers", action="store_false", help="this project's works alone")
+    parser.add_argument("--no-memory", dest="memory", action="store_false")
+    parser.add_argument("--profile", action="store_true", help="where time goes, instead of the table")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures there, too")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    device = torch.device(arguments.device)
-    timings = [one for name in arguments.models for one in measure(name, max(arguments.rounds, 2), device)]
-    if arguments.json:
-        print(json.dumps([asdict(one) for one in timings], indent=2))
+    if arguments.peak:
+        print(peak(arguments.models[0], arguments))
         return
-    print(f"{'model':<15} {'work':<11} {'images/s':>9} {'ratio':>6}  {'quartiles':<12} {'processor':>9}")
-    for one in timings:
-        spread = f"{one.lower:.2f} – {one.upper:.2f}"
-        print(
-            f"{one.model:<15} {one.work:<11} {one.images_per_second:>9.1f} {one.ratio:>6.2f}  "
-            f"{spread:<12} {one.processor_ratio:>9.2f}"
-        )
+    if arguments.profile:
+        for name in arguments.models:
+            profile(name, arguments)
+        return
+    arguments.rounds = max(arguments.rounds, 2)
+    found = [row for name in arguments.models for row in rows(name, arguments)]
+    show(found)
+    if arguments.json:
+        told = {"machine": machine(arguments), "rows": [asdict(row) for row in found]}
+        arguments.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

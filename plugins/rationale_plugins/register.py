@@ -173,7 +173,31 @@ def rationale_attributions() -> list[Entry]:
             f"{_ATTRIBUTIONS}.legrad:LeGrad",
             "LeGrad: gradient of each layer's own score in its attention",
         ),
+        Entry(
+            "input-x-gradient",
+            f"{_ATTRIBUTIONS}.input_gradients:InputXGradient",
+            "Picture times the score's gradient at the picture",
+        ),
+        Entry(
+            "integrated-gradients",
+            f"{_ATTRIBUTIONS}.input_gradients:IntegratedGradients",
+            "Gradients on the way from a baseline to the picture, times the way",
+        ),
+        Entry(
+            "smoothgrad",
+            f"{_ATTRIBUTIONS}.input_gradients:SmoothGrad",
+            "Mean gradient at the picture over noisy copies of it",
+        ),
+        Entry(
+            "rise", f"{_ATTRIBUTIONS}.rise:Rise", "Probability under random masks; the model is a black box"
+        ),
+        Entry(
+            "occlusion",
+            f"{_ATTRIBUTIONS}.occlusion:Occlusion",
+            "Fall of the score where a window is hidden; the model is a black box",
+        ),
         Entry("uniform", f"{_ATTRIBUTIONS}.controls:Uniform", "Control: the same relevance everywhere"),
+        Entry("edges", f"{_ATTRIBUTIONS}.edges:Edges", "Control: where the picture has edges"),
         Entry("center", f"{_ATTRIBUTIONS}.controls:Center", "Control: a Gaussian on the picture's centre"),
         Entry(
             "random", f"{_ATTRIBUTIONS}.controls:Random", "Control: random relevance, seeded by the picture"

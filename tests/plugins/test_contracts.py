@@ -32,7 +32,11 @@ SAME_STEP = {"rationale:kgcoop", "rationale:lp-ft", "rationale:wise-ft"}
 """Methods that offer what coop and ft offer, by the very code."""
 SMALL = {
     "rationale:scenes": {"size": 32, "train_size": 14, "test_size": 13},
+    "rationale:integrated-gradients": {"steps": 2},
+    "rationale:smoothgrad": {"samples": 7},
+    "rationale:rise": {"masks": 30},
 }
+"""Options of plugins that would take their time."""
 
 
 def every(kind):
@@ -119,7 +123,7 @@ def test_regularizers(name, method, tmp_path):
 @pytest.mark.parametrize("family", ["text", "linear"])
 @pytest.mark.parametrize("name", every("attribution"))
 def test_attributions(name, family):
-    attribution, classifier = built("attribution", name), fake_classifier(family)
+    attribution, classifier = built("attribution", name, **SMALL.get(name, {})), fake_classifier(family)
     lacking = [need for need in attribution.needs if not hasattr(classifier, need)]
     if lacking:
         pytest.skip(f"{name} needs a classifier with {lacking}")

@@ -6,8 +6,7 @@ of a direction that means nothing and of another class (protocol §1 and §7.3).
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -19,6 +18,8 @@ from rationale_cli.contracts import Classifier, Explanation, PluginOptions, Scal
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.heads import LinearClassifier, TextClassifier
 from rationale_cli.toolkit.relevance import Rule, explain, of_class
+
+from ._seeded import generators
 
 
 class _Drawn:
@@ -106,7 +107,7 @@ class Random(_Drawn):
         self._seed = options.seed
 
     def _draw(self, images: Tensor, grid: tuple[int, int]) -> Tensor:
-        return torch.stack([torch.rand(grid, generator=one) for one in _generators(images, self._seed)])
+        return torch.stack([torch.rand(grid, generator=one) for one in generators(images, self._seed)])
 
 
 class RandomHead:
@@ -184,12 +185,5 @@ class WrongClass:
     def _others(self, images: Tensor, targets: Tensor, classes: int) -> Tensor:
         if classes < 2:
             raise InputError("Expected at least two classes for a wrong one but got one.")
-        draws = [int(torch.randint(1, classes, (), generator=one)) for one in _generators(images, self._seed)]
+        draws = [int(torch.randint(1, classes, (), generator=one)) for one in generators(images, self._seed)]
         return (targets + torch.tensor(draws, device=targets.device)) % classes
-
-
-def _generators(images: Tensor, seed: int) -> Iterator[torch.Generator]:
-    """One generator a picture, from the bits of its input and the seed: batch and process do not matter."""
-    for image in images.detach().float().cpu():
-        # Torch's generator on the CPU reads 32 bits of a seed, which is what this checksum has.
-        yield torch.Generator().manual_seed(zlib.crc32(image.contiguous().numpy().tobytes(), seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..contracts import Attribution, Classifier, Explanation, Repeated, Specification
+from ..errors import InputError
 from .demands import close, demand, evaluation, pictures
 from .options import check_plugin
 
@@ -27,7 +29,8 @@ def check_attribution(attribution: Attribution, classifier: Classifier, batch: i
 
     Relevance is finite and ≥ 0, the same twice, of each picture alone; several specifications share one
     forward, or as many as a ``Repeated`` says, and give what each gives alone; parameters, training mode and
-    torch are as they were.
+    torch are as they were. Of the classifier's tower it may refuse several layers at once by ``InputError``,
+    but not the last one.
     """
     check_plugin("attribution", type(attribution))
     lacking = [need for need in attribution.needs if not hasattr(classifier, need)]
@@ -38,6 +41,7 @@ def check_attribution(attribution: Attribution, classifier: Classifier, batch: i
         logits = classifier(images)
     targets = torch.arange(batch, device=images.device) % logits.shape[-1]
     check = _Suite(attribution, classifier, images, targets, specifications)
+    check.refused()
     check.left_alone()
     check.shapes(logits)
     check.independence()
@@ -65,6 +69,17 @@ class _Suite:
         return self.attribution.explain(
             self.classifier, images, targets, specifications or self.specifications
         )
+
+    def refused(self) -> None:
+        """What is refused is left out; tried on a copy, so that nothing it leaves behind goes unseen."""
+        copied = deepcopy(self.classifier)
+        for specification in self.specifications:
+            if specification.layers != "last":
+                try:
+                    self.attribution.explain(copied, self.images[:1], self.targets[:1], [specification])
+                except InputError:
+                    kept = (one for one in self.specifications if one != specification)
+                    self.specifications = tuple(kept)
 
     def left_alone(self) -> None:
         """In both modes and with every second parameter frozen, so that a change of either shows."""

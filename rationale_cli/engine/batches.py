@@ -10,6 +10,7 @@ import multiprocessing
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -162,19 +163,28 @@ def readers(asked: int | None, pictures: int) -> int:
     return min(threads, _MOST_READERS) if worthwhile else 0
 
 
-def loader(pictures: Pictures, batches: Sequence[Sequence[Key]], workers: int | None) -> Iterator[Batch]:
+class Batches(Protocol):
+    """Lists of keys, which may be drawn up only when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[list[Key]]: ...
+
+
+def loader(pictures: Pictures, batches: Batches, workers: int | None) -> Iterator[Batch]:
     """Yield one ``Batch`` for each list of keys, in order; see ``readers`` for ``workers``.
 
     While one batch is worked at, workers read the next two each.
     """
-    if not batches:
+    if not len(batches):
         return iter(())
+    most = len(batches) * len(next(iter(batches)))
     return iter(
         DataLoader(
             pictures,
-            batch_sampler=[list(keys) for keys in batches],
+            batch_sampler=batches,
             collate_fn=_collate,
-            num_workers=readers(workers, sum(map(len, batches))),
+            num_workers=readers(workers, most),
         )
     )
 

@@ -8,6 +8,7 @@ resized as it is and cut afterwards, the reference's rule for CUB.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from ..errors import InputError
 
 _MODES = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _ASPECT_TOLERANCE = 0.02
+Channels = tuple[float, float, float]
 
 
 def model_view(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
@@ -34,10 +36,15 @@ def to_bytes(image: Image.Image) -> Tensor:
 
 def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """B×3×S×S uint8 → the model's input, float32, on the device of ``pixels``."""
-    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(preprocessing.std, device=pixels.device).view(3, 1, 1)
+    mean, std = _statistics(tuple(preprocessing.mean), tuple(preprocessing.std), pixels.device)
     # In place: the memory of three further copies costs more than the arithmetic.
     return pixels.float().div_(255).sub_(mean).div_(std)
+
+
+@cache
+def _statistics(mean: Channels, std: Channels, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Both 3×1×1. Kept on the device: to bring them there waits for all that it is computing."""
+    return torch.tensor(mean, device=device).view(3, 1, 1), torch.tensor(std, device=device).view(3, 1, 1)
 
 
 def mask_of(evidence: Evidence, size: tuple[int, int]) -> Image.Image:

@@ -12,6 +12,7 @@ from rationale_cli.engine.batches import Pictures
 from rationale_cli.engine.build import accelerator
 from rationale_cli.engine.regularize import RegularizedStep
 from rationale_cli.engine.train import Places, TrainingSet, train
+from rationale_cli.errors import WorkError
 from rationale_cli.recipe import TrainOptions
 from rationale_cli.testing import ToyDataset, fake_classifier
 
@@ -134,3 +135,37 @@ class Plain(nn.Module):
 
     def forward(self, images, labels):
         return nn.functional.cross_entropy(self.classifier(images), labels)
+
+
+class Failing(nn.Module):
+    """Its loss is not finite at one step, nor is what trains from then on."""
+
+    def __init__(self, classifier, at):
+        super().__init__()
+        self.classifier = classifier
+        self.left = at
+
+    def forward(self, images, labels):
+        self.left -= 1
+        loss = nn.functional.cross_entropy(self.classifier(images), labels)
+        return loss * torch.nan if self.left < 0 else loss
+
+
+@pytest.mark.parametrize("at", [0, STEPS + 1, EPOCHS * STEPS - 1])
+def test_a_loss_that_is_not_finite_is_told_by_its_step_and_never_saved(tmp_path, always_saved, at):
+    _, made = fitted()
+    with pytest.raises(WorkError, match=rf"got nan at step {at + 1} of {EPOCHS * STEPS} "):
+        trained(Fitted(made.classifier, Failing(made.classifier, at)), tmp_path, Silent())
+    if at == 0:
+        assert not (tmp_path / "state.pt").exists()
+        return
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert state["step"] == at
+    assert all(torch.isfinite(one).all() for one in state["parameters"])
+
+
+def test_pictures_are_put_in_order_once_an_epoch(tmp_path, monkeypatch):
+    drawn, randperm = [], torch.randperm
+    monkeypatch.setattr(torch, "randperm", lambda n, **how: drawn.append(n) or randperm(n, **how))
+    trained(fitted()[1], tmp_path, Silent())
+    assert len(drawn) <= EPOCHS

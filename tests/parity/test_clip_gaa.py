@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from rationale_plugins.attributions.attention import RawAttention, Rollout
 from rationale_plugins.attributions.gaa import Gaa
+from rationale_plugins.attributions.legrad import LeGrad
 from rationale_plugins.models import _open_clip_weights as weights
 from rationale_plugins.models.open_clip import OpenClip
 
@@ -166,3 +168,20 @@ def test_the_last_layer_does_not_depend_on_the_scale_of_the_logit(zero_shot, exp
         .relevance
     )
     close(heatmaps(relevance[0], (224, 224)), golden["zs_last_heatmap"], rtol=0)
+
+
+def test_other_readings_of_the_same_attention_and_gradient(zero_shot, golden):
+    """IMAGES×layers×heads×T×T, of the annotated class where a class plays a part."""
+    attention = golden["attn_probs"].mean(dim=2)
+    rolled = torch.eye(attention.shape[-1]).expand_as(attention[:, 0])
+    for layer in attention.unbind(dim=1):
+        rolled = (0.5 * layer + 0.5 * torch.eye(layer.shape[-1])) @ rolled
+    formed = golden["attn_grad_zs"][:, -1].clamp(min=0).mean(dim=1)
+    for attribution, specification, wanted in (
+        (RawAttention(RawAttention.Options()), Specification("last"), attention[:, -1]),
+        (RawAttention(RawAttention.Options()), Specification("all"), attention.mean(dim=1)),
+        (Rollout(Rollout.Options()), Specification("all"), rolled),
+        (LeGrad(LeGrad.Options(last=1)), Specification("last", "native"), formed),
+    ):
+        found = attribution.explain(zero_shot, golden["images"], golden["labels"], [specification])
+        close(found.relevance[0], wanted[:, 0, 1:].view(IMAGES, 4, 4), rtol=1e-4)

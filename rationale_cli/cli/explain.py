@@ -19,6 +19,7 @@ def command(
     attribution: given.Attribution = None,
     layers: given.Layers = None,
     scalar: given.Scalar = None,
+    target: given.Target = None,
     split: given.Split = None,
     corrupt: given.Corrupt = None,
     dataset: Annotated[
@@ -101,6 +102,8 @@ def command(
 
       rationale explain my-run --attribution gaa --layers last,all --scalar dot,native --split test
 
+      rationale explain my-run --attribution all --target both --limit 100
+
       rationale explain my-run --corrupt fog:3,snow
 
       rationale explain my-run --dataset imagenet-c --data DIR --split fog-3
@@ -111,6 +114,7 @@ def command(
     flags = {
         "--layers": layers,
         "--scalar": scalar,
+        "--target": target,
         "--split": split,
         "--corrupt": corrupt,
         "--dataset=shift.use": dataset,

@@ -31,6 +31,7 @@ ALIASES = {
     "--shots": "train.shots",
     "--layers": "explain.layers",
     "--scalar": "explain.scalar",
+    "--target": "explain.target",
     "--split": "explain.splits",
     "--corrupt": "explain.corrupt",
     "--protocol": "protocol.use",
@@ -157,7 +158,8 @@ Attribution = Annotated[
     typer.Option(
         metavar="NAME",
         show_default="gaa",
-        help="What makes the heatmaps; see `rationale list attributions`.",
+        help="What makes the heatmaps; see `rationale list attributions`. Several with commas; all takes "
+        "each that is no control.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -176,6 +178,15 @@ Scalar = Annotated[
         metavar="SCALAR",
         show_default="dot",
         help="What is differentiated: dot, native, cosine, log-softmax, contrast; several with commas.",
+        rich_help_panel=HOW,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="label|prediction|both",
+        show_default="label",
+        help="Class whose score is explained: the annotated one, the predicted one, or each of them.",
         rich_help_panel=HOW,
     ),
 ]

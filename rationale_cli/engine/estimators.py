@@ -37,6 +37,7 @@ class Wanted:
     chosen: Chosen
     specifications: tuple[Specification, ...]
     target: str = "label"
+    """``label`` or ``prediction``."""
 
     @property
     def specified(self) -> Specified:
@@ -59,7 +60,8 @@ class Wanted:
         pairs = zip(self.specifications, self.names(), strict=True)
         todo = [(one, name) for one, name in pairs if name in names]
         attribution = cast(Attribution, self.chosen.build())
-        return Estimator(attribution, tuple(one for one, _ in todo), tuple(name for _, name in todo))
+        specifications, named = tuple(one for one, _ in todo), tuple(name for _, name in todo)
+        return Estimator(attribution, specifications, named, self.chosen, self.target)
 
     def specs(self, built: Built, options: ExplainOptions, condition: Condition) -> list[EvidenceSpec]:
         """A description of each evidence set of a condition."""
@@ -74,7 +76,7 @@ class Wanted:
                 layers=layers,
                 blocks=None if layers is None else _blocks(built, layers),
                 scalar=scalar,
-                target=options.target,
+                target=self.target,
                 dataset=condition.name,
                 fingerprint=condition.dataset.fingerprint,
                 classnames=condition.task(built.dataset.task).classnames,
@@ -94,13 +96,14 @@ def plan(attributions: Sequence[Chosen], options: ExplainOptions, registry: Regi
     asked = tuple(Specification(layers, scalar) for layers in options.layers for scalar in options.scalar)
     grid = tuple(Specification(layers, scalar) for layers in AUDIT_LAYERS for scalar in AUDIT_SCALARS)
     full = tuple(dict.fromkeys((*asked, *grid))) if options.audit else asked
-    wanted = [_wanted(chosen, full, options.target) for chosen in attributions]
+    wanted = [(chosen, full) for chosen in attributions]
     present = {chosen.name for chosen in attributions}
     for name in CONTROLS if options.audit else ():
         if name not in present:
             draft = Draft(from_mapping({"attribution": name}, "audit"))
-            wanted.append(_wanted(choose("attribution", draft, registry), asked[:1], options.target))
-    return tuple(wanted)
+            wanted.append((choose("attribution", draft, registry), asked[:1]))
+    targets = ("label", "prediction") if options.target == "both" else (options.target,)
+    return tuple(_wanted(*one, target) for target in targets for one in wanted)
 
 
 def _blocks(built: Built, layers: str) -> tuple[int, int]:

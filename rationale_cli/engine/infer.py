@@ -23,6 +23,7 @@ from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
 from ..toolkit.geometry import bounding_boxes, normalise
 from ..toolkit.heatmaps import evidence
 from .batches import Batch
+from .configuration import Chosen
 from .proximity import Base
 
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -37,6 +38,10 @@ class Estimator:
     specifications: tuple[Specification, ...]
     names: tuple[str, ...]
     """Evidence sets that they write, in the same order."""
+    chosen: Chosen
+    """What the attribution was made from."""
+    target: str
+    """``label`` or ``prediction``."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,6 @@ class Pass:
     classifier: Classifier
     estimators: Sequence[Estimator]
     preprocessing: Preprocessing
-    target: str
     no_evidence: str
     """What a heatmap without contrast counts as: ``invalid`` or ``valid``."""
     witness: bool
@@ -77,8 +81,7 @@ def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
 def _part(work: Pass, batch: Batch) -> Arrays:
     images = normalise(batch.pixels.to(work.device), work.preprocessing)
     masks, labels = batch.masks.to(work.device), batch.labels.to(work.device)
-    targets = labels if work.target == "label" else _logits(work, images).argmax(dim=-1)
-    explanations = [_explain(work, estimator, images, targets) for estimator in work.estimators]
+    explanations = _explanations(work, images, labels)
     yielded, features = _outputs(work, images, explanations)
     logits = yielded.detach().float().cpu().numpy()
     classes = labels.cpu().numpy().astype(np.int32)
@@ -110,6 +113,48 @@ def _part(work: Pass, batch: Batch) -> Arrays:
         columns |= _witness(work, images, masks, torch.from_numpy(annotated & (area > 0)))
         columns["witness/exact"] = _exact(work, batch)
     return columns
+
+
+def _explanations(work: Pass, images: Tensor, labels: Tensor) -> list[Explanation]:
+    """Of each estimator, in their order."""
+    by_label = [one for one in work.estimators if one.target == "label"]
+    found = [(one, _explain(work, one, images, labels)) for one in by_label]
+    rest = [one for one in work.estimators if one.target != "label"]
+    if not rest:
+        return [explanation for _, explanation in found]
+    logits = next((one.logits for _, one in found if one.logits is not None), None)
+    predictions = (_logits(work, images) if logits is None else logits).argmax(dim=-1)
+    for one in rest:
+        twin = next((pair for pair in found if _covers(pair[0], one)), None)
+        if twin is None:
+            found.append((one, _explain(work, one, images, predictions)))
+        else:
+            found.append((one, _of_prediction(work, one, twin, images, predictions, labels)))
+    made = {one.names: explanation for one, explanation in found}
+    return [made[one.names] for one in work.estimators]
+
+
+def _covers(twin: Estimator, one: Estimator) -> bool:
+    return twin.chosen == one.chosen and set(one.specifications) <= set(twin.specifications)
+
+
+def _of_prediction(
+    work: Pass,
+    one: Estimator,
+    twin: tuple[Estimator, Explanation],
+    images: Tensor,
+    predictions: Tensor,
+    labels: Tensor,
+) -> Explanation:
+    """A right prediction's heatmap is its label's: only the others are explained anew."""
+    by_label = dict(zip(twin[0].specifications, twin[1].relevance, strict=True))
+    relevance = tuple(by_label[specification].clone() for specification in one.specifications)
+    wrong = (predictions != labels).nonzero().flatten()
+    if len(wrong):
+        anew = _explain(work, one, images[wrong], predictions[wrong])
+        for whole, part in zip(relevance, anew.relevance, strict=True):
+            whole[wrong] = part
+    return twin[1]._replace(relevance=relevance)
 
 
 def _explain(work: Pass, estimator: Estimator, images: Tensor, targets: Tensor) -> Explanation:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InputError
-from ..recipe import Draft, ExplainOptions, Given, Layer, recorded
+from ..recipe import Draft, ExplainOptions, Layer, recorded
 from ..registry import Registry
 from ..runs.folder import Run
+from .attributions import ALL, every, layers_of
 from .configuration import Chosen, Configuration
 from .configure import configure, of_protocol
 
@@ -26,6 +27,10 @@ class ExplainRequest:
     registry: Registry
     own: bool = True
     """Whether the dataset that the run was tuned on is explained; else its further dataset alone."""
+    notes: tuple[str, ...] = ()
+    """What ``all`` attributions leave out, a line each."""
+    every: bool = False
+    """Whether all attributions are meant: those that refuse the model are left out."""
     aside: bool = False
     """Whether pictures that are prepared otherwise than for tuning get no table: an audit only reads them."""
 
@@ -41,8 +46,8 @@ def requested(
     """Lay ``layer`` (sections ``explain attribution view shift protocol``) over a run's recorded settings.
 
     With a ``shift`` that further dataset alone is explained. Of a protocol, what belongs to the tuning stays
-    as it was. ``attribution`` names one attribution or several, separated by commas. Raises ``InputError``
-    for settings that belong to the tuning, and what ``configure`` raises.
+    as it was. ``attribution`` names one attribution, several, separated by commas, or ``all`` but controls.
+    Raises ``InputError`` for settings that belong to the tuning, and what ``configure`` raises.
     """
     layer = layer or {}
     _check_sections(layer)
@@ -51,10 +56,18 @@ def requested(
     now = {key: one for key, one in choices.items() if key.partition(".")[0] in LATER}
     draft = tuned.over(now, layer)
     names = [name.strip() for name in attribution.split(",") if name.strip()] if attribution else []
-    drafts = [draft.over({"attribution.use": Given(name, "--attribution")}) for name in names] or [draft]
+    notes: list[str] = []
+    meant = names == [ALL]
+    if meant:
+        names, notes = every(registry)
+    # Options of attributions are laid over by whoever has them.
+    others = {key: one for key, one in layer.items() if not key.startswith("attribution.")}
+    chosen = layers_of(names, layer, registry, lenient=meant)
+    drafts = [tuned.over(now, others, each) for each in chosen] or [draft]
     configurations = [configure(one, registry) for one in drafts]
     attributions = tuple(one.attribution for one in configurations)
-    return ExplainRequest(run, configurations[0], attributions, registry, own="shift.use" not in layer)
+    own = "shift.use" not in layer
+    return ExplainRequest(run, configurations[0], attributions, registry, own, tuple(notes), meant)
 
 
 def _check_sections(layer: Layer) -> None:

@@ -104,8 +104,8 @@ class ExplainOptions(PluginOptions):
     neighbours: int | None = Field(default=None, ge=0)
     """Keep how near each picture is to so many of the pictures tuned on, which PIECE needs: ImageNet's
     protocol has 10, 0 keeps nothing; if not said, 5 wherever probabilities are computed."""
-    target: Literal["label", "prediction"] = "label"
-    """Class whose score is explained: the annotated one (the paper) or the predicted one."""
+    target: Literal["label", "prediction", "both"] = "label"
+    """Class whose score is explained: the annotated one (the paper), the predicted one, or each of them."""
     no_evidence: Literal["invalid", "valid"] = "invalid"
     """What a heatmap without any contrast counts as; the paper's code counts it valid."""
     precision: Precision = "no"

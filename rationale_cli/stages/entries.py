@@ -102,7 +102,7 @@ def _done(
     configuration: Configuration, axes: Mapping[str, str], name: str, run: Run, registry: Registry
 ) -> _Done:
     asked = configuration.explain.model_copy(update={"audit": False})
-    (wanted,) = plan((configuration.attribution,), asked, registry)
+    wanted, *_ = plan((configuration.attribution,), asked, registry)
     return _Done(axes, run, name, wanted.names()[0], _labels(configuration, run))
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from ..contracts import Classifier, Progress, Silent, Task
+from ..engine.attributions import refusal
 from ..engine.batches import Batch, Pictures, chunks, limited, loader
 from ..engine.build import Built, accelerator, autocast, build, place, restore_checkpoint
 from ..engine.conditions import Condition, conditions, further_conditions
@@ -83,6 +84,7 @@ def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainRes
     shown = _conditions(request, built)
     restore_checkpoint(request.run, built.classifier)
     place(built.classifier, machine.device)
+    wanted = _usable(request, wanted, built.classifier, progress) if request.every else wanted
     near = BasePictures(request.run, built, machine, progress)
     work = _Work(request.run, built, wanted, request.options, machine, near, request.aside)
     written, kept, skipped = {}, {}, {}
@@ -95,6 +97,21 @@ def run(request: ExplainRequest, progress: Progress | None = None) -> ExplainRes
                 raise
             progress.warn(f"{label} is left out: {error.what}")
     return ExplainResult(request.run, written, kept, skipped)
+
+
+def _usable(
+    request: ExplainRequest, wanted: tuple[Wanted, ...], classifier: Classifier, progress: Progress
+) -> tuple[Wanted, ...]:
+    """All but those that refuse the model, each with a warning."""
+    for note in request.notes:
+        progress.warn(note)
+    refused: dict[str, str | None] = {}
+    for one in wanted:
+        if one.chosen.name not in refused:
+            refused[one.chosen.name] = refusal(one, classifier)
+            if refused[one.chosen.name]:
+                progress.warn(f"{one.chosen.bare} is left out: {refused[one.chosen.name]}")
+    return tuple(one for one in wanted if refused[one.chosen.name] is None)
 
 
 def _conditions(request: ExplainRequest, built: Built) -> list[Condition]:
@@ -199,7 +216,6 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
         job.classifier,
         estimators,
         job.pictures.preprocessing,
-        options.target,
         options.no_evidence,
         job.witness,
         partial(autocast, options.precision, machine.device),

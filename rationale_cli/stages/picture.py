@@ -43,10 +43,16 @@ class PictureResult:
 
 
 def run(request: ExplainRequest, image: Path, class_name: str | None, output: Path | None) -> PictureResult:
-    """Explain one picture by the request's first attribution and write the overlay as a PNG.
+    """Explain one picture by the request's attribution and write the overlay as a PNG.
 
-    Raises ``InputError`` for a picture that cannot be read and a class that the run does not know.
+    Raises ``InputError`` for several attributions, a picture that cannot be read and a class that the run
+    does not know.
     """
+    if len(request.attributions) > 1:
+        raise InputError(
+            f"Expected one attribution for one picture but got {len(request.attributions)}.",
+            next_step="name one with --attribution",
+        )
     picture = read_picture(image)
     machine = accelerator("no")
     built = build(request.configuration)
@@ -59,8 +65,12 @@ def run(request: ExplainRequest, image: Path, class_name: str | None, output: Pa
     with torch.no_grad():
         probabilities = built.classifier(images)[0].float().softmax(dim=-1).cpu()
     explained = int(probabilities.argmax()) if target is None else target
-    specification = Specification(request.options.layers[0], request.options.scalar[0])
     attribution = cast(Attribution, request.attributions[0].build())
+    specified = attribution.specified
+    asked = Specification(request.options.layers[0], request.options.scalar[0])
+    specification = asked.applied(specified)
+    told = [f"layers {asked.layers}"] * (specified in (True, "layers"))
+    told += [f"scalar {asked.scalar}"] * (specified in (True, "scalar"))
     targets = torch.tensor([explained], device=machine.device)
     relevance = attribution.explain(built.classifier, images, targets, (specification,)).relevance[0]
     heatmap = heatmaps(relevance, (view.height, view.width))[0].cpu().numpy()
@@ -74,7 +84,7 @@ def run(request: ExplainRequest, image: Path, class_name: str | None, output: Pa
         float(probabilities[order[0]]),
         tuple((names[index], float(probabilities[index])) for index in order),
         names[explained],
-        f"{request.attributions[0].bare}, layers {specification.layers}, scalar {specification.scalar}",
+        ", ".join([request.attributions[0].bare, *told]),
         overlay,
         heatmap,
     )

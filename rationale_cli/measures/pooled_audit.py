@@ -115,7 +115,7 @@ def _estimators(cases: Sequence[Case]) -> list[tuple[Estimator, Sight]]:
     return found
 
 
-def _by(key: tuple[str, str]) -> Sight:
+def _by(key: tuple[str | None, str | None]) -> Sight:
     return lambda one: one.grid[key].outcomes
 
 

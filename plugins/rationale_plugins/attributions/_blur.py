@@ -14,4 +14,5 @@ def blurred(images: Tensor) -> Tensor:
     sigma = _SHARE * images.shape[-1]
     # Three standard deviations to each side, but no more than there is to reflect at the border.
     reach = min(round(3 * sigma), min(images.shape[-2:]) - 1)
-    return gaussian_blur(images, [2 * reach + 1] * 2, [sigma] * 2)
+    smooth: Tensor = gaussian_blur(images, [2 * reach + 1] * 2, [sigma] * 2)
+    return smooth

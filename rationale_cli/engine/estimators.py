@@ -38,6 +38,7 @@ class Wanted:
     specifications: tuple[Specification, ...]
     target: str = "label"
     """``label`` or ``prediction``."""
+    precision: str = "no"
 
     @property
     def specified(self) -> Specified:
@@ -53,7 +54,7 @@ class Wanted:
 
     def names(self) -> tuple[str, ...]:
         """Names of the evidence sets, in the order of the specifications."""
-        return tuple(set_name(self.chosen.bare, *one, self.target) for one in self.asked())
+        return tuple(set_name(self.chosen.bare, *one, self.target, self.precision) for one in self.asked())
 
     def estimator(self, names: Sequence[str]) -> Estimator:
         """The live estimator of those of its sets that are among ``names``."""
@@ -83,7 +84,7 @@ class Wanted:
                 preprocessing=asdict(preprocessing),
                 grid=built.model.patch_grid(preprocessing.size, preprocessing.size),
                 image_size=preprocessing.size,
-                precision=options.precision,
+                precision=self.precision,
                 no_evidence=options.no_evidence,
                 control=bool(getattr(self.chosen.plugin, "control", False)),
             )
@@ -103,7 +104,7 @@ def plan(attributions: Sequence[Chosen], options: ExplainOptions, registry: Regi
             draft = Draft(from_mapping({"attribution": name}, "audit"))
             wanted.append((choose("attribution", draft, registry), asked[:1]))
     targets = ("label", "prediction") if options.target == "both" else (options.target,)
-    return tuple(_wanted(*one, target) for target in targets for one in wanted)
+    return tuple(_wanted(*one, target, options.precision) for target in targets for one in wanted)
 
 
 def _blocks(built: Built, layers: str) -> tuple[int, int]:
@@ -112,6 +113,7 @@ def _blocks(built: Built, layers: str) -> tuple[int, int]:
     return resolve(layers, depth_of(built.classifier, blank), built.classifier.family)
 
 
-def _wanted(chosen: Chosen, specifications: tuple[Specification, ...], target: str) -> Wanted:
+def _wanted(chosen: Chosen, specifications: tuple[Specification, ...], target: str, precision: str) -> Wanted:
     specified = cast(type[Attribution], chosen.plugin).specified
-    return Wanted(chosen, tuple(dict.fromkeys(one.applied(specified) for one in specifications)), target)
+    applied = tuple(dict.fromkeys(one.applied(specified) for one in specifications))
+    return Wanted(chosen, applied, target, precision)

@@ -84,6 +84,10 @@ class Measured:
     """Bare names."""
     unregularized: str = ""
     """The same for runs that differ in the seeds and the regularizers only."""
+    precision: str = "no"
+    """In which the main estimator was computed: ``no`` (single), ``bf16`` or ``fp16`` (mixed)."""
+    precisions: Mapping[str, Estimator] = field(default_factory=dict)
+    """The main estimator in other precisions."""
 
     @property
     def outcomes(self) -> Outcomes:

@@ -13,6 +13,7 @@ import numpy as np
 from .base_new_results import BaseNew, BaseNewMeans
 from .comparison_results import Comparison
 from .estimates import Estimate, defined
+from .precision import PrecisionEffect
 from .run_results import RunScore
 from .seed_results import RegularizerEffect, SeedCell
 
@@ -42,6 +43,8 @@ class ScoreTable:
     """What a reader must know: lines for under the table."""
     effects: tuple[RegularizerEffect, ...] = ()
     """What regularizers did, where runs with and without them are there."""
+    precisions: tuple[PrecisionEffect, ...] = ()
+    """What another precision does, where a run was explained in several."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ Layout below a run folder::
 
 ``<split>`` also tells how the pictures were shown (``test+fog-3``, ``imagenet-c@fog-3``; see
 ``engine.conditions``). ``<name>`` is ``attribution-layers-scalar``, or the attribution alone where those do
-not apply, and ends in ``@prediction`` where the predicted class was explained.
+not apply, and ends in ``@prediction`` where the predicted class was explained and in ``@bf16`` or ``@fp16``
+where that was done in mixed precision. Witness and predictions are those of the first explanation.
 """
 
 from __future__ import annotations

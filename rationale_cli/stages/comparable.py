@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..errors import InputError
 from ..hooks import bare_name
+from ..recipe.sections import Precision
 from ..runs.evidence import EvidenceSet
 from ..runs.folder import Run
 from ..runs.naming import set_name
@@ -20,8 +21,9 @@ Mismatch = Literal["refuse", "separate", "allow"]
 _VIEW = ("size", "resize", "squash")
 """Of the preprocessing, what decides which part of a picture is seen, and so what its mask is."""
 
-DEFAULT = "gaa-last-dot"
-"""The evidence set that is scored where neither the caller nor the run's recipe names one."""
+_DEFAULTS = tuple(set_name("gaa", "last", "dot", "label", one) for one in get_args(Precision))
+"""The evidence set that is scored where neither the caller nor the run's recipe names one: ``gaa-last-dot``,
+in mixed precision where there is no other."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _choose(run: Run, sets: dict[str, EvidenceSet], specification: str | None) -
     if specification is not None:
         return sets.get(specification)
     explanations = [one for one in sets.values() if not one.spec.control]
-    named = next((sets[name] for name in (*_own(run), DEFAULT) if name in sets), None)
+    named = next((sets[name] for name in (*_own(run), *_DEFAULTS) if name in sets), None)
     return named or (explanations[0] if explanations else None)
 
 
@@ -160,7 +162,7 @@ def _own(run: Run) -> tuple[str, ...]:
     layers, scalar = (next(iter(explain.get(key) or ()), None) for key in ("layers", "scalar"))
     target = "prediction" if explain.get("target") == "prediction" else "label"
     applied = ((layers, scalar), (layers, None), (None, scalar), (None, None))
-    return tuple(set_name(bare, *one, target) for one in applied)
+    return tuple(set_name(bare, *one, target, explain.get("precision", "no")) for one in applied)
 
 
 def _lacking(name: str, split: str, sets: dict[str, EvidenceSet], specification: str | None) -> InputError:

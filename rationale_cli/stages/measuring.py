@@ -77,6 +77,8 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         predictions=predictions,
         heatmaps=_heatmaps(source, ids) if predictions else None,
         proximity=_proximity(own, predictions) if own and predictions else None,
+        precision=spec.precision,
+        precisions=_precisions(source, ids, rma),
     )
 
 
@@ -120,11 +122,9 @@ def _grid(source: Source, ids: Ids, rma: RmaKind) -> Grid:
     found = {}
     for one in source.sets.values():
         spec = one.spec
-        same = (spec.attribution, spec.options, spec.target, spec.fingerprint) == (
-            main.attribution,
-            main.options,
-            main.target,
-            main.fingerprint,
+        same = all(
+            getattr(spec, key) == getattr(main, key)
+            for key in ("attribution", "options", "target", "precision", "fingerprint")
         )
         order = _order(one.table.id, ids)
         within = spec.layers in (None, *LAYERS) and spec.scalar in (None, *SCALARS)
@@ -158,6 +158,7 @@ def _control(source: Source, name: str) -> EvidenceSet | None:
         and one.spec.fingerprint == main.fingerprint
         and one.spec.target == main.target
     ]
+    sets = [one for one in sets if one.spec.precision == main.precision] or sets
     same = [one for one in sets if (one.spec.layers, one.spec.scalar) == (main.layers, main.scalar)]
     return next(iter(same or sets), None)
 
@@ -224,6 +225,17 @@ def _heatmaps(source: Source, ids: Ids) -> Heatmaps | None:
         if order is not None:
             return Heatmaps(name, concentration(one.heatmaps()[order]))
     return None
+
+
+def _precisions(source: Source, ids: Ids, rma: RmaKind) -> dict[str, Estimator]:
+    """What else was explained as the main set was, but for the precision."""
+    main, found = source.main.spec, {}
+    for one in source.sets.values():
+        alike = replace(main, name=one.spec.name, precision=one.spec.precision, skipped=one.spec.skipped)
+        order = _order(one.table.id, ids) if one.spec == alike and one is not source.main else None
+        if order is not None:
+            found[one.spec.precision] = _estimator(one, order, rma)
+    return found
 
 
 def _statuses(status: npt.NDArray[np.int8]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from ..measures.calibration_scoring import CONFIDENT, CalibrationSettings, score
 from ..measures.cells import seed_cells
 from ..measures.comparing import compare, explainer_free, settle
 from ..measures.curves import THRESHOLDS
+from ..measures.precision import precision_effects
 from ..measures.regularized import joined_halves, regularizer_effects
 from ..measures.results import ScoreResult, ScoreTable, to_json
 from ..measures.scoring import score_run
@@ -227,6 +228,7 @@ def _table(group: Group, threshold: float, request: ScoreRequest) -> ScoreTable:
     spec, measured = group.spec, group.measured
     comparisons = settle([compare(measured[a], measured[b], threshold, how) for a, b in group.pairs])
     calibration = CalibrationSettings(request.bins, request.confident)
+    precisions = tuple(effect for one in measured for effect in precision_effects(one, threshold))
     found = [
         replace(one, calibration=compare_calibration(measured[a], measured[b], request.bins, how))
         for one, (a, b) in zip(comparisons, group.pairs, strict=True)
@@ -253,7 +255,8 @@ def _table(group: Group, threshold: float, request: ScoreRequest) -> ScoreTable:
         ),
         cells=seed_cells(measured, settled, threshold, request.bins),
         comparisons=settled,
-        notes=group.notes,
+        notes=(*group.notes, *map(str, precisions)),
+        precisions=precisions,
         effects=regularizer_effects(measured, threshold, request.bins),
     )
 
@@ -316,6 +319,7 @@ def _of_run(result: ScoreResult, name: str) -> ScoreResult:
             rows=tuple(row for row in table.rows if row.run == name),
             cells=tuple(cell for cell in table.cells if name in cell.runs),
             effects=tuple(one for one in table.effects if name in one.runs),
+            precisions=tuple(one for one in table.precisions if one.run == name),
             comparisons=tuple(one for one in table.comparisons if one.run == name),
         )
         for table in result.tables

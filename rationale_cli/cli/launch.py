@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
+from ..errors import WorkError
 from .options import HOW
 
 Processes = Annotated[
@@ -24,7 +26,7 @@ Processes = Annotated[
 def relaunched(processes: int) -> bool:
     """Run this very command line in ``processes`` processes and wait; False where that is not needed.
 
-    Raises ``typer.Exit`` with the failed process's exit code.
+    Raises ``typer.Exit`` with the failed process's exit code, and ``WorkError`` where one was killed.
     """
     if processes == 1 or "WORLD_SIZE" in os.environ:
         return False
@@ -44,7 +46,16 @@ def relaunched(processes: int) -> bool:
     try:
         elastic_launch(config, sys.executable)("-m", "rationale_cli", *sys.argv[1:])
     except ChildFailedError as error:
-        # The process that failed has told its error itself.
         codes = [failure.exitcode for failure in error.failures.values()]
-        raise typer.Exit(codes[0] if codes and codes[0] > 0 else 1) from None
+        # The others are ended by SIGTERM, or by an error that the lost one brought about.
+        killed = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
+        if not killed:
+            # The process that failed has told its error itself.
+            raise typer.Exit(next((code for code in codes if code > 0), 1)) from None
+        name = signal.Signals(killed[0]).name
+        raise WorkError(
+            f"One of {processes} processes was killed by {name}, and the others were stopped.",
+            next_step="give the same command again: it goes on where it stopped. Where memory ran out, use a "
+            "smaller --batch-size or fewer --processes",
+        ) from None
     return True

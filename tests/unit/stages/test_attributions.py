@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from rationale_cli import explain, finetune
-from rationale_cli.contracts import Silent
 from rationale_cli.engine.request import requested
 from rationale_cli.errors import InputError
 from rationale_cli.recipe import Given
@@ -26,19 +25,7 @@ FEW = {
     "explain.witness": False,
     "explain.neighbours": 0,
 }
-CHEAP = {"attribution.steps": 2, "attribution.samples": 2, "attribution.masks": 4}
 GROUND = ("gaa-last-dot", "rise")
-
-
-class Listening(Silent):
-    """Notes the warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, message: str) -> None:
-        """Note it."""
-        self.warnings.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -56,26 +43,6 @@ def explained(run: Run, attribution: str, **more: Any) -> Run:
     settings = {**FEW, **{f"explain.{key}": value for key, value in more.items()}}
     settings |= {"attribution.masks": 4} if "rise" in attribution else {}
     return explain(run, settings, attribution=attribution)
-
-
-def test_all_stands_for_every_attribution_that_is_no_control(tuned: Run, tmp_path: Path) -> None:
-    run, progress = copied(tuned, tmp_path), Listening()
-    settings = {**FEW, **CHEAP, "explain.limit": 3, "attribution.window": 9}
-    done = explain(run, settings, attribution="all", progress=progress).evidence("test")
-    names = {one.spec.attribution.removeprefix("rationale:") for one in done.values()}
-    registered = {
-        one.name: Registry.discover().load("attribution", one.qualified)
-        for one in Registry.discover().entries("attribution")
-        if one.distribution == "rationale"
-    }
-    controls = {name for name, plugin in registered.items() if getattr(plugin, "control", False)}
-    # A window larger than the picture is refused: the others are explained all the same.
-    assert names >= registered.keys() - controls - {"occlusion"}
-    assert not names & (controls | {"occlusion"})
-    assert any("occlusion is left out" in one and "8×8" in one for one in progress.warnings)
-    assert done["rise"].spec.options["masks"] == 4
-    assert (done["rise"].spec.layers, done["rise"].spec.scalar) == (None, None)
-    assert done["smoothgrad-dot"].spec.scalar == "dot"
 
 
 def test_both_classes_at_once_are_each_of_them(tuned: Run, tmp_path: Path) -> None:

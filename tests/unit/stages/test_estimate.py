@@ -192,6 +192,10 @@ def test_factors_of_tuning():
     assert seconds(Tuning(steps=False, prepares=True)) == 10
 
 
+RISE = ("attribution=rise", "attribution.masks=7")
+INTEGRATED = ("attribution=integrated-gradients", "attribution.steps=3")
+
+
 @pytest.mark.parametrize(
     ("sets", "count"),
     [
@@ -199,6 +203,19 @@ def test_factors_of_tuning():
         (["explain.audit=false", "explain.witness=false", "explain.layers=all"], 2),
         (["explain.audit=false", "explain.layers=last,all", "explain.scalar=dot,native"], 3 + 3),
         (["explain.audit=false", "explain.witness=false", "attribution=uniform"], 1),
+        (
+            [
+                "explain.audit=false",
+                "explain.witness=false",
+                "attribution=raw-attention",
+                "explain.layers=all",
+            ],
+            1,
+        ),
+        (["explain.audit=false", "explain.witness=false", "attribution=input-x-gradient"], 2),
+        (["explain.audit=false", "explain.witness=false", *RISE], 7),
+        (["explain.audit=false", "explain.witness=false", "explain.target=both", *RISE], 14),
+        (["explain.audit=false", "explain.witness=false", "explain.scalar=dot,native", *INTEGRATED], 3 + 6),
         ([], 3 + 2 + 3),  # the heatmaps, two controls that look, the witness
     ],
 )

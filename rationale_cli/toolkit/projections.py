@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import InputError
 from .attention import Recording
@@ -111,6 +111,8 @@ def _observer(
     original: Callable[..., Tensor], found: Projections, layers: range, tokens: bool
 ) -> Callable[..., Tensor]:
     recording = found.recording
+    begun: list[Tensor] = []
+    """An input outside the graph, and the leaf in its place: queries, keys and values share one."""
 
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ran = recording.depth
@@ -118,9 +120,11 @@ def _observer(
             found.after[ran - 1] = (input.detach().flatten(0, -2)[0].clone(), weight)
         if not tokens or ran not in layers:
             return original(input, weight, bias)
-        # A parameter must not be marked: it would stay so.
-        if not input.requires_grad and not isinstance(input, nn.Parameter):
-            input.requires_grad_()
+        # Pixels may come from inference mode, where nothing becomes a leaf.
+        if not input.requires_grad and not input.is_inference():
+            if not begun or begun[0] is not input:
+                begun[:] = (input, input.detach().requires_grad_())
+            input = begun[1]
         result = original(input, weight, bias)
         found.before[ran] = (input, result.detach())
         return result

@@ -326,3 +326,26 @@ def test_torch_is_as_before_after_an_error(images, monkeypatch):
         with pytest.raises(TypeError):
             made(name).explain(classifier, images, TARGETS, [Specification()])
         assert functions == (F.scaled_dot_product_attention, F.linear, F.layer_norm)
+
+
+@pytest.mark.parametrize("name", ATTRIBUTIONS)
+def test_pictures_from_inference_mode_and_frozen_buffers_stay_as_they_are(name, images):
+    model = Tower("pool")
+    del model.query
+    model.register_buffer("query", torch.randn(1, WIDTH))
+    model.patches = nn.Sequential(nn.Unfold(PATCH, stride=PATCH), Linear(3 * PATCH**2, WIDTH))
+    classifier = classifier_of(model, "text")
+    layers = "all" if name in OF_EACH_LAYER else "last"
+    plain = made(name).explain(classifier, images, TARGETS, [Specification(layers)]).relevance[0]
+    with torch.inference_mode():
+        pictures = images.clone()
+        found = made(name).explain(classifier, pictures, TARGETS, [Specification(layers)]).relevance[0]
+    torch.testing.assert_close(found, plain)
+    assert not model.query.requires_grad and not images.requires_grad
+
+
+class Linear(nn.Linear):
+    """On channels first."""
+
+    def forward(self, unfolded):
+        return super().forward(unfolded.mT).mT

@@ -80,6 +80,6 @@ class AttentionNorm(_Seen):
         def row(index: int, layer: AttentionLayer) -> Tensor:
             weighted = layer.probabilities(_FIRST).transpose(-1, -2) * layer.value.float()
             added = weighted.transpose(1, 2).flatten(2) @ found.output(index).T
-            return added.norm(dim=-1)
+            return added.square().sum(dim=-1).sqrt()
 
         return averaged(found, wanted, tower, row)

@@ -109,7 +109,7 @@ class ExplainOptions(PluginOptions):
     no_evidence: Literal["invalid", "valid"] = "invalid"
     """What a heatmap without any contrast counts as; the paper's code counts it valid."""
     precision: Precision = "no"
-    """Mixed precision."""
+    """Mixed precision; such evidence is a set of its own (gaa-last-dot@bf16) beside the one without."""
     workers: int | None = Field(default=None, ge=0)
     """Processes that read pictures; 0 reads in the main process; if not said, one a thread, up to 8, where
     there are many pictures."""

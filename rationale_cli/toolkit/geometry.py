@@ -111,7 +111,7 @@ def _binary(evidence: Mask, size: tuple[int, int]) -> Image.Image:
     )
     levels = np.asarray(grey)
     inside = levels > 0 if evidence.share is None else levels >= 255 * evidence.share
-    mask = Image.fromarray(inside.astype(np.uint8))
+    mask = Image.fromarray(inside.view(np.uint8))
     if mask.size == size:
         return mask
     across, down = mask.size[0] / size[0], mask.size[1] / size[1]

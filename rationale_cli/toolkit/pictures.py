@@ -81,7 +81,7 @@ def read_mask(
     """
     image, _, left = _decode(path, "mask")
     inside = _equal_to(image, values, path) if values else _not_black(image)
-    drawn = upright(Image.fromarray(inside.astype(np.uint8) * 255), left)
+    drawn = upright(Image.fromarray(inside.view(np.uint8) * np.uint8(255)), left)
     turned = upright(drawn, orientation)
     for candidate in (drawn, turned):
         if candidate.size == size:

@@ -64,8 +64,9 @@ class InputXGradient:
 class IntegratedGradientsOptions(PluginOptions):
     """Options of ``integrated-gradients``."""
 
-    steps: int = Field(default=32, ge=1, le=1000)
-    """Points on the way from the baseline to the picture, at the nodes of Gauss and Legendre."""
+    steps: int = Field(default=50, ge=1, le=1000)
+    """Points on the way from the baseline to the picture, at the nodes of Gauss and Legendre (the paper: 20
+    to 300)."""
     baseline: Literal["mean", "blur"] = "mean"
     """Where the way begins: the mean colour, zero at the model's input, or the picture blurred."""
     sign: Sign = "absolute"

@@ -21,7 +21,7 @@ from ._patches import Sign, finite, unsigned
 class OcclusionOptions(PluginOptions):
     """Options of ``occlusion``."""
 
-    window: int = Field(default=2, ge=1)
+    window: int = Field(default=1, ge=1)
     """Side of the hidden square in patches."""
     stride: int = Field(default=1, ge=1)
     """Patches between one square and the next."""

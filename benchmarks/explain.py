@@ -1,6 +1,6 @@
 """What an explanation costs, as ratios to the library's own forward pass without gradients.
 
-    python benchmarks/explain.py [--models clip-vit-b-32 clip-vit-b-16] [--rounds 5] [--json FILE]
+    python benchmarks/explain.py [--models clip-vit-b-32 clip-vit-b-16] [--rounds 5] [--json]
 
 Prediction and heatmaps together, of the same batch in one run: this project's GAA, by the image tower that
 the model's adapter runs and, as "general recorder", by the library's own forward; the audit's four
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--no-peers", dest="peers", action="store_false", help="this project's works alone")
     parser.add_argument("--no-memory", dest="memory", action="store_false")
     parser.add_argument("--profile", action="store_true", help="where time goes, instead of the table")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures there, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -209,10 +209,10 @@ def main() -> None:
         return
     arguments.rounds = max(arguments.rounds, 2)
     found = [row for name in arguments.models for row in rows(name, arguments)]
-    show(found)
     if arguments.json:
-        told = {"machine": machine(arguments), "rows": [asdict(row) for row in found]}
-        arguments.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        print(json.dumps({"machine": machine(arguments), "rows": [asdict(row) for row in found]}, indent=2))
+        return
+    show(found)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ EPOCHS = {("albef", "caltech101"): 5, ("blip", "caltech101"): 3, ("albef", "cub"
 BATCHES = {**{(model, "imagenet"): 512 for model in MODELS}, ("albef", "cub"): 128, ("blip", "cub"): 128}
 
 
-QUICK = ("prompt-tuning", "few-shot")
+QUICK = ("prompt-tuning", "few-shot", "weight-tuning")
 """Recipes of many runs that look at them by one estimator."""
 
 
@@ -146,6 +146,13 @@ def test_few_shots():
     wanted = product(methods, ("1", "2", "4", "8", "16"), ("0", "1", "2"))
     assert set(found) == {*wanted, ("zs", "0", "0")}
     assert all(cell.configuration.train.shot_seed == int(cell.axes["seed"]) for cell in found.values())
+
+
+def test_methods_that_change_the_towers():
+    found = by_axes("weight-tuning", "method", "seed")
+    methods = ("ft", "lp-ft", "wise-ft", "flcp", "clip-lora")
+    assert set(found) == {*product(methods, ("0", "1", "2")), ("zs", "0")}
+    assert {cell.configuration.train.split for cell in found.values()} == {"train"}
 
 
 def test_dors_protocol():

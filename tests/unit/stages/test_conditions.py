@@ -113,6 +113,7 @@ def test_an_unknown_protocol_is_told(run: Run) -> None:
 
 
 def test_half_precision_works_without_a_gpu(run: Run) -> None:
+    explain(run, QUICK)
     explain(run, QUICK | {"explain.precision": "fp16", "explain.scalar": ["native"]})
     half = run.evidence("test")["gaa-last-native@fp16"]
     assert half.spec.precision == "fp16"

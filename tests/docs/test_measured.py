@@ -1,6 +1,6 @@
 """The figures in the method pages are those of the recipes' results that are kept beside them.
 
-After ``rationale run prompt-tuning`` and ``rationale run few-shot``,
+After ``rationale run`` of ``prompt-tuning``, ``few-shot`` and ``weight-tuning``,
 ``python tests/docs/test_measured.py runs`` keeps the new results and writes the tables anew.
 """
 
@@ -17,7 +17,12 @@ import pytest
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "methods"
 KEPT = PAGES / "measured"
-FILES = ("prompt-tuning/tuning.csv", "prompt-tuning/dor.csv", "few-shot/shots.csv")
+FILES = (
+    "prompt-tuning/tuning.csv",
+    "prompt-tuning/dor.csv",
+    "few-shot/shots.csv",
+    "weight-tuning/weights.csv",
+)
 BLOCK = re.compile(r"(<!-- measured: (\w+) (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 METRICS = ("accuracy", "PT", "IR", "ECE")
 SHOTS = ("0", "1", "2", "4", "8", "16")
@@ -62,17 +67,25 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def halves(methods: Sequence[str]) -> str:
-    rows = rows_of(FILES[0])
-    head = ["method", *(f"{metric}, {half}" for metric in METRICS for half in ("base", "new"))]
+    return pairs(rows_of(FILES[0]), methods, "half", ("base", "new"))
+
+
+def splits(methods: Sequence[str]) -> str:
+    return pairs(rows_of(FILES[3]), methods, "split", ("test", "swapped"))
+
+
+def pairs(rows: Rows, methods: Sequence[str], axis: str, places: tuple[str, str]) -> str:
+    """A line a method; each measure at both places of an axis."""
+    columns = [(metric, place) for metric in METRICS for place in places]
+    head = ["method", *(f"{metric}, {place}" for metric, place in columns)]
     return table(
         head,
         [
             [
                 f"`{method}`",
                 *(
-                    value(found(rows, method=method, metric=metric, half=half))
-                    for metric in METRICS
-                    for half in ("base", "new")
+                    value(found(rows, method=method, metric=metric, **{axis: place}))
+                    for metric, place in columns
                 ),
             ]
             for method in methods
@@ -117,7 +130,12 @@ def shots(methods: Sequence[str]) -> str:
     return f"Zero-shot: {told}.\n\n{table(head, lines)}"
 
 
-KINDS: Mapping[str, Callable[[Sequence[str]], str]] = {"halves": halves, "dor": outliers, "shots": shots}
+KINDS: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "halves": halves,
+    "dor": outliers,
+    "shots": shots,
+    "splits": splits,
+}
 
 
 def renewed(text: str) -> str:

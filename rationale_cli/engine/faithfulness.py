@@ -17,7 +17,7 @@ from ..contracts import Attribution, Classifier, Preprocessing, Specification
 from ..toolkit.geometry import normalise
 from ..toolkit.heatmaps import evidence
 from ..toolkit.localisation import localise
-from ..toolkit.perturbation import Replacement, area, curves, replacement, sensitivity
+from ..toolkit.perturbation import Removals, Replacement, area, curves, replacement, sensitivity
 from ..toolkit.ranks import rank_correlation
 from .batches import Batch
 from .causal import effects
@@ -26,6 +26,8 @@ from .shuffled import shuffled
 Columns = dict[str, npt.NDArray[np.float64]]
 
 REPLACEMENTS: tuple[Replacement, ...] = ("blur", "mean")
+CURVES = ("deletion", "insertion", "faithful", "positive", "negative")
+_PERTURBED = ("sensitivity", *(f"{name}/{kind}" for kind in REPLACEMENTS for name in CURVES))
 SHARES = (0.25, 0.5, 1.0)
 """Of the image tower's tensors that are shuffled, from the last one."""
 _BRIGHTER = 0.1
@@ -73,21 +75,32 @@ def causal(classifier: Classifier, shown: Shown) -> Columns:
     return _columns({"object": found.object, "background": found.background, "share": found.share()})
 
 
+def removals(classifier: Classifier, shown: Shown) -> Mapping[Replacement, Removals]:
+    """What all heatmaps of a batch are tested by."""
+    return {
+        kind: Removals(classifier, shown.images, replacement(shown.images, kind)) for kind in REPLACEMENTS
+    }
+
+
 def perturbed(
-    classifier: Classifier, shown: Shown, relevance: Tensor, targets: Tensor, steps: int
+    taken: Mapping[Replacement, Removals], relevance: Tensor, targets: Tensor, steps: int
 ) -> Columns:
     """What the classifier says as patches go or come; NaN where a constant heatmap tells no order."""
-    found: dict[str, Tensor] = {}
-    for kind in REPLACEMENTS:
-        instead = replacement(shown.images, kind)
-        one = curves(classifier, shown.images, instead, relevance, targets, steps)
-        found[f"deletion/{kind}"], found[f"insertion/{kind}"] = area(one.deletion), area(one.insertion)
-        found[f"faithful/{kind}"] = found[f"insertion/{kind}"] - found[f"deletion/{kind}"]
-        found[f"positive/{kind}"] = area(one.deletion_right)
-        found[f"negative/{kind}"] = area(one.insertion_right)
-    blurred = replacement(shown.images, "blur")
-    found["sensitivity"] = sensitivity(classifier, shown.images, blurred, relevance, targets)
     constant = relevance.flatten(1).amax(dim=1) == relevance.flatten(1).amin(dim=1)
+    if bool(constant.all()):
+        return {name: np.full(len(relevance), np.nan) for name in _PERTURBED}
+    found: dict[str, Tensor] = {"sensitivity": sensitivity(taken["blur"], relevance, targets)}
+    for kind in REPLACEMENTS:
+        one = curves(taken[kind], relevance, targets, steps)
+        deletion, insertion = area(one.deletion), area(one.insertion)
+        values = (
+            deletion,
+            insertion,
+            insertion - deletion,
+            area(one.deletion_right),
+            area(one.insertion_right),
+        )
+        found |= {f"{name}/{kind}": value for name, value in zip(CURVES, values, strict=True)}
     return _columns({name: values.masked_fill(constant, torch.nan) for name, values in found.items()})
 
 

@@ -35,6 +35,9 @@ from .intervals import newcombe, wilson
 Floats = npt.NDArray[np.float64]
 
 CAUSAL = "causal"
+SHUFFLED = "shuffled"
+_SAME = 0.9
+"""Rank correlation from which on two heatmaps say the same."""
 _REPLICATES = 2_000
 _LEAST = 5
 """Pictures that a correlation over pictures needs."""
@@ -47,6 +50,14 @@ class SetFaithfulness:
     name: str
     control: bool
     measures: Mapping[str, Estimate]
+    evidence: str
+    """Digest of what was measured: another one now, and the result is of other heatmaps."""
+
+    @property
+    def insensitive(self) -> bool:
+        """Whether the heatmap is nearly the same for a model of shuffled weights: it shows no model."""
+        found = self.measures.get(f"{SHUFFLED}/100%")
+        return found is not None and found.value is not None and found.value >= _SAME
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..measures.estimates import Estimate
-from ..measures.faithfulness import CAUSAL, Faithfulness, SetFaithfulness, Survival
+from ..measures.faithfulness import CAUSAL, Faithfulness, Survival
 from .numbers import RATIO, UNDEFINED, interval, number
 from .tables import Cell, Row, Table
 
@@ -30,8 +30,6 @@ CURVES = tuple(
     for instead in ("blur", "mean")
     for kind, way in (("deletion", "↓"), ("insertion", "↑"), ("positive", "↓"), ("negative", "↑"))
 )
-_INSENSITIVE = 0.9
-"""Rank correlation from which on a heatmap is the same for a model of shuffled weights."""
 
 
 def faithfulness_tables(one: Faithfulness) -> list[Table]:
@@ -115,26 +113,22 @@ def _findings(one: Faithfulness) -> Iterator[str]:
     elif ranking := one.ranking():
         yield f"By what exchanging object and background does, the most telling first: {', '.join(ranking)}."
     for each in one.sets:
-        if not each.control and _insensitive(each):
+        if not each.control and each.insensitive:
             yield (
                 f"{each.name} hardly changes when all weights of the image tower are shuffled: it shows the "
                 "picture, not what the model made of it."
             )
 
 
-def _insensitive(one: SetFaithfulness) -> bool:
-    found = one.measures.get("shuffled/100%")
-    return found is not None and found.value is not None and found.value >= _INSENSITIVE
-
-
 def _agreement(one: Faithfulness, head: str) -> Table:
     names, values = one.agreement.names, one.agreement.values
     rows = tuple(
-        Row(name, "", tuple(Cell(number(value, RATIO)) for value in line))
-        for name, line in zip(names, values, strict=True)
+        Row(f"{place} {name}", "", tuple(Cell(number(value, RATIO)) for value in line))
+        for place, (name, line) in enumerate(zip(names, values, strict=True), start=1)
     )
-    legend = ("Mean rank correlation of the heatmaps of each picture.",)
-    return Table(f"{head} · how far heatmaps agree", names, rows, legend, ())
+    columns = tuple(str(place) for place in range(1, len(names) + 1))
+    legend = ("Mean rank correlation of the heatmaps of each picture; columns by the numbers of the rows.",)
+    return Table(f"{head} · how far heatmaps agree", columns, rows, legend, ())
 
 
 def _survival(found: Sequence[Survival], head: str) -> Table:

@@ -41,10 +41,10 @@ def read_audit(run: Run) -> RunsAudit | None:
         ) from error
 
 
-def digest(run: EvidenceSet, baseline: EvidenceSet) -> str:
-    """What an audit rests on: predictions and evidence of both runs by the default specification."""
+def digest(*sets: EvidenceSet) -> str:
+    """What a result rests on: the predictions and evidence of sets, as of both runs of an audit."""
     told = hashlib.sha256()
-    for one in (run, baseline):
+    for one in sets:
         for column in (one.table.prediction, one.table.rma):
             told.update(np.ascontiguousarray(column).tobytes())
     return told.hexdigest()[:16]

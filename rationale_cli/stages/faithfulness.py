@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -18,7 +16,17 @@ from ..engine.batches import Pictures, chunks, limited, loader
 from ..engine.build import Built, accelerator, build, place, restore_checkpoint
 from ..engine.conditions import Condition, conditions, further_conditions
 from ..engine.configure import choose
-from ..engine.faithfulness import Columns, Explainer, Shown, agreements, causal, perturbed, plausible, stable
+from ..engine.faithfulness import (
+    Columns,
+    Explainer,
+    Shown,
+    agreements,
+    causal,
+    perturbed,
+    plausible,
+    removals,
+    stable,
+)
 from ..engine.request import requested
 from ..engine.retarget import classifier_for
 from ..errors import InputError
@@ -33,14 +41,14 @@ from ..measures.faithfulness import (
     mean,
     survival,
 )
-from ..measures.results import to_json
 from ..recipe import Draft, from_mapping
 from ..registry import Registry
-from ..runs.atomic import write_text
 from ..runs.evidence import OK, EvidenceSet
 from ..runs.folder import Run
+from ..toolkit.perturbation import Removals, Replacement
+from .audit_files import digest
+from .faithfulness_files import write_faithfulness
 
-FOLDER = "faithfulness"
 _BATCH = 32
 
 
@@ -84,14 +92,8 @@ def run(request: FaithfulnessRequest, progress: Progress | None = None) -> Faith
     with torch.inference_mode(False):
         effects, columns, alike = _measured(work, request.run.name, split, progress)
     result = _result(request, split, work, effects, columns, alike)
-    text = json.dumps(to_json(result), indent=1, ensure_ascii=False) + "\n"
-    write_text(file_of(request.run, split), text)
+    write_faithfulness(request.run, result)
     return result
-
-
-def file_of(run: Run, split: str) -> Path:
-    """Where the result of a split is kept."""
-    return run.path / FOLDER / f"{split}.json"
 
 
 def _sets(request: FaithfulnessRequest) -> tuple[str, dict[str, EvidenceSet]]:
@@ -180,10 +182,11 @@ def _measured(work: _Work, name: str, split: str, progress: Progress) -> Measure
             rows = list(work.rows[start : start + len(batch.ids)])
             start += len(rows)
             shown = Shown.of(batch, work.pictures.preprocessing, work.device)
+            taken = removals(work.classifier, shown)
             effects.append(causal(work.classifier, shown))
             maps = {one: _heatmaps(work.sets[one], rows, work.device) for one in work.sets}
             for one in work.sets:
-                columns[one].append(_of_set(work, one, shown, maps[one], rows))
+                columns[one].append(_of_set(work, one, shown, taken, maps[one], rows))
                 advance(1, one)
             alike.append(dict(agreements(maps)))
     joined = {one: _joined(parts) for one, parts in columns.items()}
@@ -194,13 +197,20 @@ def _measured(work: _Work, name: str, split: str, progress: Progress) -> Measure
     )
 
 
-def _of_set(work: _Work, name: str, shown: Shown, relevance: torch.Tensor, rows: Sequence[int]) -> Columns:
+def _of_set(
+    work: _Work,
+    name: str,
+    shown: Shown,
+    taken: Mapping[Replacement, Removals],
+    relevance: torch.Tensor,
+    rows: Sequence[int],
+) -> Columns:
     one = work.sets[name]
     targets = shown.labels
     if one.spec.target == "prediction":
         targets = torch.from_numpy(one.table.prediction[rows]).long().to(work.device)
     return {
-        **perturbed(work.classifier, shown, relevance, targets, work.steps),
+        **perturbed(taken, relevance, targets, work.steps),
         **plausible(shown, relevance),
         **stable(work.classifier, shown, relevance, targets, work.explainers[name], work.classes),
     }
@@ -227,10 +237,11 @@ def _result(
     share = effects.get("share")
     sets = []
     for name, own in columns.items():
+        one = work.sets[name]
         measures: dict[str, Estimate] = {measure: mean(values) for measure, values in own.items()}
         if share is not None:
             measures[CAUSAL] = association(own["energy"], share)
-        sets.append(SetFaithfulness(name, work.sets[name].spec.control, measures))
+        sets.append(SetFaithfulness(name, one.spec.control, measures, digest(one)))
     return Faithfulness(
         request.run.name,
         split,

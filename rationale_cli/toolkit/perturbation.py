@@ -9,6 +9,8 @@ Shapes: B pictures, S pixels, h×w patch grid, C classes, K steps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
@@ -16,16 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..contracts import Classifier
+from .blur import blurred
 from .ranks import correlation
 
 Replacement = Literal["mean", "blur"]
 """What stands in the place of a patch: the mean colour of the model's normalisation, or the blurred
 picture."""
 
-_BLUR = 1 / 16
-"""Standard deviation of the blur as a share of the picture's side: no outline of an object is left."""
-_SUBSETS = 16
-"""Random sets of patches of a correlation with what leaves with them."""
+_SUBSETS, _SUBSET, _SEED = 16, 0.25, 0
+"""Random sets of patches of a correlation with what leaves with them; a set's share of all patches."""
 
 
 class Curves(NamedTuple):
@@ -40,6 +41,59 @@ class Curves(NamedTuple):
     insertion_right: Tensor
 
 
+class Removals:
+    """Forwards of a batch that are the same whatever the heatmap, each made once and when it is asked for.
+
+    Without gradients, in the mode the classifier is in.
+    """
+
+    def __init__(self, classifier: Classifier, images: Tensor, instead: Tensor) -> None:
+        """Images and what takes the place of their patches: B×3×S×S, normalised."""
+        self.images, self.instead = images, instead
+        self._classifier = classifier
+        self._drawn: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    @cached_property
+    def whole(self) -> Tensor:
+        """B×C logits of the images."""
+        return self.told(self.images)
+
+    @cached_property
+    def empty(self) -> Tensor:
+        """B×C logits of what takes their place."""
+        return self.told(self.instead)
+
+    def told(self, images: Tensor) -> Tensor:
+        """B×C logits, float64."""
+        with torch.no_grad():
+            return self._classifier(images).double()
+
+    def without(self, chosen: Tensor) -> Tensor:
+        """Patches chosen, B×h×w or 1×h×w → B×3×S×S with these replaced."""
+        return torch.where(self._there(chosen), self.instead, self.images)
+
+    def only(self, chosen: Tensor) -> Tensor:
+        """B×3×S×S with nothing but these."""
+        return torch.where(self._there(chosen), self.images, self.instead)
+
+    def drawn(self, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Random quarters of the patches, N×(h·w), and the logits without them, N×B×C.
+
+        They are the same for every batch.
+        """
+        if grid not in self._drawn:
+            patches = grid[0] * grid[1]
+            generator = torch.Generator().manual_seed(_SEED)
+            order = torch.rand(_SUBSETS, patches, generator=generator).argsort(dim=1)
+            picked = (order < max(1, round(_SUBSET * patches))).to(self.images.device)
+            told = [self.told(self.without(one.view(1, *grid))) for one in picked]
+            self._drawn[grid] = picked, torch.stack(told)
+        return self._drawn[grid]
+
+    def _there(self, chosen: Tensor) -> Tensor:
+        return F.interpolate(chosen[:, None].float(), size=self.images.shape[-2:], mode="nearest") > 0
+
+
 def replacement(images: Tensor, kind: Replacement) -> Tensor:
     """Normalised images B×3×S×S → what is put in the place of their patches."""
     if kind == "mean":
@@ -47,38 +101,22 @@ def replacement(images: Tensor, kind: Replacement) -> Tensor:
     return blurred(images)
 
 
-def blurred(images: Tensor) -> Tensor:
-    """B×3×S×S, blurred beyond recognition; the border is mirrored."""
-    sigma = _BLUR * images.shape[-1]
-    reach = min(int(3 * sigma), images.shape[-1] - 1)
-    offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    weights = (weights / weights.sum()).expand(3, 1, -1)
-    padded = F.pad(images, (reach,) * 4, mode="reflect")
-    across = F.conv2d(padded, weights.unsqueeze(2), groups=3)
-    return F.conv2d(across, weights.unsqueeze(3), groups=3)
+def curves(removals: Removals, relevance: Tensor, targets: Tensor, steps: int) -> Curves:
+    """relevance B×h×w, targets B → both curves, by 2·(steps − 1) forwards of B beside those that are shared.
 
-
-def curves(
-    classifier: Classifier, images: Tensor, instead: Tensor, relevance: Tensor, targets: Tensor, steps: int
-) -> Curves:
-    """images and ``instead`` B×3×S×S, relevance B×h×w, targets B → both curves, by 2·steps forwards of B.
-
-    Patches of equal relevance go in reading order. Runs without gradients in the mode the classifier is in.
+    Patches of equal relevance go in reading order.
     """
-    grid, size = relevance.shape[1:], images.shape[-2:]
+    grid = relevance.shape[1:]
     ranks = relevance.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     patches = ranks.shape[1]
-    deletion, insertion = [_told(classifier, images, targets)], [_told(classifier, instead, targets)]
+    whole, empty = removals.whole, removals.empty
+    deletion, insertion = [whole], [empty]
     for step in range(1, steps):
         chosen = (ranks < round(step * patches / steps)).unflatten(1, grid)
-        there = F.interpolate(chosen[:, None].float(), size=size, mode="nearest") > 0
-        deletion.append(_told(classifier, torch.where(there, instead, images), targets))
-        insertion.append(_told(classifier, torch.where(there, images, instead), targets))
-    deletion.append(insertion[0])
-    insertion.append(deletion[0])
-    gone, gone_right = (torch.stack(part, dim=1) for part in zip(*deletion, strict=True))
-    come, come_right = (torch.stack(part, dim=1) for part in zip(*insertion, strict=True))
+        deletion.append(removals.told(removals.without(chosen)))
+        insertion.append(removals.told(removals.only(chosen)))
+    gone, gone_right = _read([*deletion, empty], targets)
+    come, come_right = _read([*insertion, whole], targets)
     return Curves(gone, come, gone_right, come_right)
 
 
@@ -87,39 +125,19 @@ def area(curve: Tensor) -> Tensor:
     return torch.trapezoid(curve.double(), dx=1 / (curve.shape[1] - 1), dim=1)
 
 
-def sensitivity(
-    classifier: Classifier,
-    images: Tensor,
-    instead: Tensor,
-    relevance: Tensor,
-    targets: Tensor,
-    share: float = 0.25,
-    seed: int = 0,
-) -> Tensor:
-    """Sensitivity-n (Ancona et al. 2018): B correlations of the relevance and the probability that leave with
-    a random set of that share of the patches. NaN where either does not vary.
-
-    The sets are the same for every picture and heatmap.
+def sensitivity(removals: Removals, relevance: Tensor, targets: Tensor) -> Tensor:
+    """Sensitivity-n (Ancona et al. 2018): B correlations of the relevance B×h×w and the probability of the
+    targets, B, that leave with a random quarter of the patches. NaN where either does not vary.
     """
-    grid, size = relevance.shape[1:], images.shape[-2:]
-    patches = relevance[0].numel()
-    generator = torch.Generator().manual_seed(seed)
-    picked = torch.rand(_SUBSETS, patches, generator=generator).argsort(dim=1) < max(
-        1, round(share * patches)
-    )
-    picked = picked.to(images.device)
-    whole, _ = _told(classifier, images, targets)
-    drops = []
-    for one in picked:
-        there = F.interpolate(one.view(1, 1, *grid).float(), size=size, mode="nearest") > 0
-        drops.append(whole - _told(classifier, torch.where(there, instead, images), targets)[0])
-    left = relevance.flatten(1).double() @ picked.double().T
-    return correlation(left, torch.stack(drops, dim=1))
+    picked, without = removals.drawn((relevance.shape[1], relevance.shape[2]))
+    whole, _ = _read([removals.whole], targets)
+    left, _ = _read(list(without), targets)
+    return correlation(relevance.flatten(1).double() @ picked.double().T, whole - left)
 
 
-def _told(classifier: Classifier, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Probability of the target and whether it is the prediction, B each."""
-    with torch.no_grad():
-        logits = classifier(images).double()
-    chosen = logits.softmax(dim=-1).gather(1, targets[:, None]).squeeze(1)
-    return chosen, logits.argmax(dim=-1) == targets
+def _read(told: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:
+    """K logits B×C → probability of the target and whether it is the prediction, B×K each."""
+    logits = torch.stack(list(told), dim=1)
+    chosen = targets[:, None, None].expand(-1, logits.shape[1], 1)
+    probability = logits.softmax(dim=-1).gather(2, chosen).squeeze(2)
+    return probability, logits.argmax(dim=-1) == targets[:, None]

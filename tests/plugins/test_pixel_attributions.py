@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from rationale_plugins.attributions._blur import blurred
 from rationale_plugins.attributions.edges import Edges
 from rationale_plugins.attributions.input_gradients import InputXGradient, IntegratedGradients, SmoothGrad
 from rationale_plugins.attributions.occlusion import Occlusion
@@ -22,6 +21,7 @@ from rationale_plugins.models.tiny_fusion import TinyAlbef, TinyBlip
 from rationale_cli.contracts import Specification
 from rationale_cli.errors import InputError, WorkError
 from rationale_cli.testing import FakeModel, check_attribution
+from rationale_cli.toolkit.blur import blurred
 from rationale_cli.toolkit.heads import LinearClassifier, TextClassifier, feature_width
 
 from ..repositories import FAMILIES

@@ -18,8 +18,8 @@ from rationale_cli.contracts import (
     Specification,
     Specified,
 )
+from rationale_cli.toolkit.blur import blurred
 
-from ._blur import blurred
 from ._input_gradients import gradients, weighted_gradients
 from ._patches import Sign, over_patches
 from ._seeded import generators

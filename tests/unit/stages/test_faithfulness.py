@@ -13,7 +13,8 @@ from rationale_cli.measures.faithfulness import Faithfulness
 from rationale_cli.registry import Registry
 from rationale_cli.reporting.faithfulness_tables import faithfulness_tables
 from rationale_cli.runs.folder import Run
-from rationale_cli.stages.faithfulness import FaithfulnessRequest, file_of, run
+from rationale_cli.stages.faithfulness import FaithfulnessRequest, run
+from rationale_cli.stages.faithfulness_files import file_of
 
 PICTURES = 16
 

@@ -16,10 +16,9 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -31,6 +30,7 @@ from baselines import baselines
 from interleaved import Timing, Work, measure
 from rationale_plugins.attributions.gaa import Gaa
 from subjects import MODELS, Subject, subject
+from torch import Tensor
 
 from rationale_cli.contracts import Specification
 from rationale_cli.toolkit.heads import TextClassifier
@@ -62,7 +62,7 @@ def works(one: Subject, *, peers: bool) -> list[Work]:
             Work(name, partial(_explained, one, one.classifier, asked), batch)
             for name, asked in {"last": (LAST,), "all": (ALL,), "audit grid": GRID}.items()
         ),
-        Work("rma", _rma(one), batch),
+        Work("rma", _Rma(one), batch),
     ]
     if one.general is not None:
         todo += [
@@ -81,11 +81,20 @@ def _explained(one: Subject, classifier: TextClassifier, asked: Sequence[Specifi
     return Gaa(Gaa.Options()).explain(classifier, one.images, one.targets, asked)
 
 
-def _rma(one: Subject) -> Callable[[], object]:
-    (relevance,) = Gaa(Gaa.Options()).explain(one.classifier, one.images, one.targets, (LAST,)).relevance
-    size = one.images.shape[-1]
-    masks = (torch.rand(len(one.images), size, size, device=one.images.device) > 0.7).to(torch.uint8)
-    return lambda: evidence(relevance, masks).rma.cpu()
+@dataclass
+class _Rma:
+    """Relevance and masks are made when first asked for."""
+
+    one: Subject
+    ready: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self) -> Tensor:
+        if self.ready is None:
+            images = self.one.images
+            asked = Gaa(Gaa.Options()).explain(self.one.classifier, images, self.one.targets, (LAST,))
+            masks = (torch.rand(len(images), *images.shape[-2:], device=images.device) > 0.7).to(torch.uint8)
+            self.ready = asked.relevance[0], masks
+        return evidence(*self.ready).rma.cpu()
 
 
 def rows(name: str, arguments: argparse.Namespace) -> list[Row]:
@@ -95,7 +104,8 @@ def rows(name: str, arguments: argparse.Namespace) -> list[Row]:
     with _cast(arguments):
         todo = works(one, peers=arguments.peers)
         timings = measure(todo, arguments.rounds, device)
-    peaks = {work.name: _peak(name, work, arguments) for work in todo} if arguments.memory else {}
+    measured = [work for work in todo if work.pictures == todo[0].pictures] if arguments.memory else []
+    peaks = {work.name: _peak(name, work, arguments) for work in measured}
     return [
         Row(
             name,
@@ -132,7 +142,10 @@ def peak(name: str, arguments: argparse.Namespace) -> float:
         (work,) = (work for work in works(one, peers=True) if work.name == arguments.peak)
         for _ in range(2):
             work.do()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # What getrusage tells starts at the peak of the process that started this one.
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (told,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(told) / 1024
 
 
 def profile(name: str, arguments: argparse.Namespace) -> None:

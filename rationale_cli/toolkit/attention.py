@@ -40,12 +40,16 @@ class Tower:
     """Whether features depend on the first row of the last layer alone: CLS token, or a pool's query."""
 
 
+_Attended = tuple[Tensor, Tensor | None]
+"""What ``nn.MultiheadAttention`` returns."""
+
 _TOWERS: WeakKeyDictionary[nn.Module, Tower] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class AttentionLayer:
-    """What one attention layer saw; ``query``, ``key`` and ``value`` are outside the graph."""
+    """What one attention layer saw; ``query``, ``key`` and ``value`` are outside the graph, unless recorded
+    ``live``."""
 
     query: Tensor
     """B×H×Q×d."""
@@ -58,6 +62,8 @@ class AttentionLayer:
     scale: float
     mask: Tensor | None
     """Broadcasts to B×H×Q×T: boolean (true takes part) or added to the scores."""
+    dropout: float = 0.0
+    """Share of A that was left out; above 0 only where recorded ``live``, in training."""
 
     def probabilities(self, rows: slice = slice(None)) -> Tensor:
         """A = softmax(q·kᵀ·scale + mask) of these query rows, B×H×R×T float32."""
@@ -96,24 +102,31 @@ class Recording:
 
 
 @contextmanager
-def record(layers: range) -> Iterator[Recording]:
+def record(layers: range, *, live: bool = False, leaf: bool = True) -> Iterator[Recording]:
     """Record these layers (counted from 0, in the order in which they run) of the forward inside.
 
-    The first recorded output is made a leaf that requires a gradient: with frozen parameters nothing
-    before it is kept by autograd. The fast path of ``nn.MultiheadAttention``, which bypasses the
-    function, is off meanwhile. Other threads are not recorded; everything is restored on leaving, also
-    by an error. Raises ``InputError`` for attention that cannot be explained (dropout, no heads).
+    The first recorded output is made a leaf that requires a gradient, where it does not and ``leaf`` is true:
+    with frozen parameters nothing before it is kept by autograd. ``live`` leaves queries, keys and values in
+    the graph, so that attention itself can be trained. The fast path of ``nn.MultiheadAttention``, which bypasses the
+    function, is off meanwhile; ``_directly`` takes its place. Other threads are not recorded; everything is
+    restored on leaving, also by an error. Raises ``InputError`` for attention that cannot be explained
+    (dropout, no heads).
     """
     recording = Recording()
     with _RECORDING:
         original = F.scaled_dot_product_attention
+        multihead = nn.MultiheadAttention.forward
         fast = torch.backends.mha.get_fastpath_enabled()
-        F.scaled_dot_product_attention = _recorder(original, recording, layers)
+        F.scaled_dot_product_attention = _recorder(
+            original, recording, layers, live=live, leaf=leaf
+        )
+        nn.MultiheadAttention.forward = _directly(multihead)  # type: ignore[method-assign]
         torch.backends.mha.set_fastpath_enabled(False)
         try:
             yield recording
         finally:
             F.scaled_dot_product_attention = original
+            nn.MultiheadAttention.forward = multihead  # type: ignore[method-assign]
             torch.backends.mha.set_fastpath_enabled(fast)
 
 
@@ -179,7 +192,9 @@ def probe(module: nn.Module, features: Callable[[Tensor], Tensor], images: Tenso
     return Tower(depth, depth - 1 in recording.learned, not bool((gradient[:, :, 1:].abs() > 0).any()))
 
 
-def _recorder(original: Callable[..., Tensor], recording: Recording, layers: range) -> Callable[..., Tensor]:
+def _recorder(
+    original: Callable[..., Tensor], recording: Recording, layers: range, *, live: bool, leaf: bool
+) -> Callable[..., Tensor]:
     thread = threading.get_ident()
 
     def attend(
@@ -196,16 +211,54 @@ def _recorder(original: Callable[..., Tensor], recording: Recording, layers: ran
             return output
         index, recording.depth = recording.depth, recording.depth + 1
         if index in layers:
-            _check(query, dropout_p)
+            if not live:
+                _check(query, dropout_p)
             if not query.requires_grad:
                 recording.learned.add(index)
-            if not output.requires_grad:
+            if leaf and not output.requires_grad:
                 output.requires_grad_()
             mask = _causal(query, key) if is_causal else attn_mask
-            recording.layers[index] = _layer((query, key, value, output), mask, keywords.get("scale"))
+            if not live:
+                query, key, value = query.detach(), key.detach(), value.detach()
+            layer = _layer((query, key, value, output), mask, keywords.get("scale"))
+            recording.layers[index] = replace(layer, dropout=dropout_p)
         return output
 
     return attend
+
+
+def _directly(original: Callable[..., _Attended]) -> Callable[..., _Attended]:
+    """``nn.MultiheadAttention.forward`` that projects all tokens of a plain self-attention in one product.
+
+    Without its fast path, the module wants tokens before pictures and computes the projections in as many
+    small products as there are tokens: half as fast, forward and backward.
+    """
+
+    def forward(
+        module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **keywords: Any
+    ) -> _Attended:
+        plain = (
+            query is key is value
+            and query.ndim == 3
+            and module.batch_first
+            and module._qkv_same_embed_dim
+            and module.bias_k is None
+            and not module.add_zero_attn
+            and not (module.training and module.dropout)
+            and not rest
+            and not keywords.get("need_weights", True)
+            and keywords.get("key_padding_mask") is None
+            and keywords.get("attn_mask") is None
+            and not keywords.get("is_causal")
+        )
+        if not plain:
+            return original(module, query, key, value, *rest, **keywords)
+        parts = F.linear(query, module.in_proj_weight, module.in_proj_bias).chunk(3, dim=-1)
+        heads = (part.unflatten(-1, (module.num_heads, -1)).transpose(1, 2) for part in parts)
+        mixed = F.scaled_dot_product_attention(*heads)
+        return module.out_proj(mixed.transpose(1, 2).flatten(2)), None
+
+    return forward
 
 
 def _check(query: Tensor, dropout: float) -> None:
@@ -232,7 +285,7 @@ def _layer(
     if mask is not None:
         mask = mask.detach().view((1,) * (4 - mask.ndim) + tuple(mask.shape))
     factor = query.shape[-1] ** -0.5 if scale is None else float(scale)
-    return AttentionLayer(query.detach(), key.detach(), value.detach(), output, factor, mask)
+    return AttentionLayer(query, key, value, output, factor, mask)
 
 
 def _causal(query: Tensor, key: Tensor) -> Tensor:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from open_clip.transformer import QuickGELU, ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from rationale_cli.toolkit.deep_prompts import Before, as_they_are
 
 from ._prompts import given
+
+_QUICK = 1.702
+"""The factor in QuickGELU."""
 
 
 def is_plain(visual: nn.Module) -> bool:
@@ -49,7 +52,18 @@ def _run(block: ResidualAttentionBlock, tokens: Tensor, rows: slice) -> Tensor:
     """A block's output for some of its tokens, B×T×W → B×R×W."""
     normed = block.ln_1(tokens)
     tokens = tokens[:, rows] + block.ls_1(_attend(block.attn, normed, rows))
-    return torch.as_tensor(tokens + block.ls_2(block.mlp(block.ln_2(tokens))))
+    return torch.as_tensor(tokens + block.ls_2(_transform(block.mlp, block.ln_2(tokens))))
+
+
+def _transform(mlp: nn.Sequential, tokens: Tensor) -> Tensor:
+    """The same as ``mlp(tokens)``, B×R×W.
+
+    QuickGELU x·σ(1.702·x) is silu(1.702·x)/1.702: fewer operations for the backward, which keeps half as
+    much.
+    """
+    if not isinstance(mlp.gelu, QuickGELU):
+        return torch.as_tensor(mlp(tokens))
+    return torch.as_tensor(mlp.c_proj(F.silu(mlp.c_fc(tokens) * _QUICK) / _QUICK))
 
 
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, rows: slice) -> Tensor:

@@ -165,3 +165,25 @@ def test_a_model_with_other_attention_is_named(monkeypatch):
     with pytest.raises(InputError, match="scaled_dot_product_attention") as caught:
         depth_of(classifier, torch.zeros(1, 3, 32, 32))
     assert caught.value.where == "FakeModel"
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+def test_multihead_attention_is_the_same_while_recorded(batch_first: bool, masked: bool) -> None:
+    torch.manual_seed(0)
+    module = nn.MultiheadAttention(8, 2, batch_first=batch_first).eval()
+    nn.init.normal_(module.in_proj_bias)
+    tokens = torch.randn(3, 3, 8)
+    mask = torch.full((3, 3), -torch.inf).triu(1) if masked else None
+    before = nn.MultiheadAttention.forward
+    with torch.no_grad():
+        expected, _ = module(tokens, tokens, tokens, need_weights=False, attn_mask=mask)
+        with record(range(1)) as recording:
+            found, weights = module(tokens, tokens, tokens, need_weights=False, attn_mask=mask)
+            _, asked = module(tokens, tokens, tokens)
+    torch.testing.assert_close(found, expected)
+    assert weights is None
+    assert asked is not None
+    assert asked.shape == (3, 3, 3)
+    assert recording.layers[0].output.shape == (3, 2, 3, 4)
+    assert nn.MultiheadAttention.forward is before

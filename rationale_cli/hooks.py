@@ -83,6 +83,10 @@ class Hooks(Protocol):
     def rationale_regularizers(self) -> Iterable[Entry]:
         """Terms for the loss of other methods (``rationale_cli.contracts.Regularizer``)."""
 
+    @hookspec
+    def rationale_formats(self) -> Iterable[Entry]:
+        """Layouts of others' checkpoints (``rationale_cli.contracts.CheckpointFormat``)."""
+
 
 KINDS: dict[str, str] = {
     "model": "rationale_models",
@@ -90,5 +94,6 @@ KINDS: dict[str, str] = {
     "attribution": "rationale_attributions",
     "dataset": "rationale_datasets",
     "regularizer": "rationale_regularizers",
+    "format": "rationale_formats",
 }
 """Kind of plugin → the hook that returns its entries."""

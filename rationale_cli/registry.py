@@ -243,6 +243,7 @@ def contract_faults(kind: str, plugin: type) -> list[str]:
         "attribution": contracts.Attribution,
         "dataset": contracts.Dataset,
         "regularizer": contracts.Regularizer,
+        "format": contracts.CheckpointFormat,
     }[kind]
     methods = [name for name, one in vars(protocol).items() if inspect.isfunction(one) and name[0] != "_"]
     variables = [
@@ -251,7 +252,8 @@ def contract_faults(kind: str, plugin: type) -> list[str]:
     faults = [f"method {name!r} is missing" for name in methods if not callable(getattr(plugin, name, None))]
     faults += [f"class variable {name!r} is missing" for name in variables if not hasattr(plugin, name)]
     options = getattr(plugin, "Options", None)
-    if not (isinstance(options, type) and issubclass(options, contracts.PluginOptions)):
+    has_options = "Options" in vars(protocol)
+    if has_options and not (isinstance(options, type) and issubclass(options, contracts.PluginOptions)):
         faults.append("'Options', a subclass of PluginOptions, is missing")
     return faults
 

@@ -9,6 +9,7 @@ _METHODS = "rationale_plugins.methods"
 _ATTRIBUTIONS = "rationale_plugins.attributions"
 _DATASETS = "rationale_plugins.datasets"
 _REGULARIZERS = "rationale_plugins.regularizers"
+_FORMATS = "rationale_plugins.formats"
 
 
 @hookimpl
@@ -288,5 +289,33 @@ def rationale_regularizers() -> list[Entry]:
             "logit-anchor",
             f"{_REGULARIZERS}.anchors:LogitAnchor",
             "Predictions stay near those of zero-shot (PromptSRC)",
+        ),
+    ]
+
+
+@hookimpl
+def rationale_formats() -> list[Entry]:
+    """Layouts of others' checkpoints."""
+    return [
+        Entry(
+            "open_clip",
+            f"{_FORMATS}.whole:OpenClipFormat",
+            "A training checkpoint or state dict of open_clip: zero-shot by tuned towers",
+        ),
+        Entry(
+            "transformers",
+            f"{_FORMATS}.whole:TransformersFormat",
+            "A folder or file of transformers' CLIPModel: zero-shot by tuned towers",
+        ),
+        Entry("linear", f"{_FORMATS}.heads:LinearFormat", "A linear head on the frozen image encoder"),
+        Entry(
+            "encoder-head",
+            f"{_FORMATS}.heads:EncoderHeadFormat",
+            "A tuned image encoder with its linear head",
+        ),
+        Entry(
+            "wise-ft",
+            f"{_FORMATS}.heads:WiseFtFormat",
+            "The state dict of WiSE-FT's or FLYP's image classifier",
         ),
     ]

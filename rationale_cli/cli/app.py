@@ -15,6 +15,7 @@ from . import (
     explain,
     faithfulness,
     finetune,
+    importing,
     info,
     interpolate,
     report,
@@ -54,6 +55,7 @@ app = typer.Typer(
 for name, module, panel in (
     ("finetune", finetune, _JOB),
     ("interpolate", interpolate, _JOB),
+    ("import", importing, _JOB),
     ("explain", explain, _JOB),
     ("faithfulness", faithfulness, _JOB),
     ("score", score, _JOB),

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Kind = Literal[
-    "model", "method", "attribution", "dataset", "regularizer", "recipe", "protocol", "section", "launcher"
+    "model",
+    "method",
+    "attribution",
+    "dataset",
+    "regularizer",
+    "format",
+    "recipe",
+    "protocol",
+    "section",
+    "launcher",
 ]
 
 
@@ -42,7 +51,13 @@ def command(
     """
     from . import screen
 
-    others = {"recipe": _recipe, "section": _section, "protocol": _protocol, "launcher": _launcher}
+    others = {
+        "format": _format,
+        "recipe": _recipe,
+        "section": _section,
+        "protocol": _protocol,
+        "launcher": _launcher,
+    }
     facts = others[kind](name) if kind in others else plugin_facts(kind, name)
     if as_json:
         screen.print_json(facts)
@@ -74,6 +89,27 @@ def plugin_facts(kind: str, name: str) -> dict[str, Any]:
         "recommended": dict(getattr(plugin, "recommended", {})),
         "options": options,
         "recipe": _snippet(kind, found.name, options),
+    }
+
+
+def _format(name: str) -> dict[str, Any]:
+    """A layout of checkpoints; it has no options and stands in no recipe."""
+    import inspect
+    from typing import cast
+
+    from . import screen
+
+    registry = screen.plugins()
+    found = registry.find("format", name)
+    plugin = cast(Any, registry.load("format", found.qualified))
+    return {
+        "kind": "format",
+        "name": found.name,
+        "qualified": found.qualified,
+        "summary": found.entry.summary,
+        "description": inspect.getdoc(plugin) or "",
+        "expects": plugin.expects,
+        "methods": list(plugin.methods),
     }
 
 
@@ -239,6 +275,10 @@ def _show(facts: dict[str, Any]) -> None:
         out.print(f"\n{title}", markup=False)
         for key, value in choices.items():
             out.print(f"  {key}={_yaml(value)}", markup=False)
+    if facts["kind"] == "format":
+        out.print(f"\nKnown by: {facts['expects']}", markup=False)
+        out.print(f"Methods: {', '.join(facts['methods'])}", markup=False)
+        return
     if facts["kind"] == "recipe":
         out.print(f"\nVersion {facts['version']}, {len(facts['cells'])} runs: {facts['path']}", markup=False)
     else:

@@ -13,13 +13,14 @@ from .options import RUNS, Json, RunsDir
 if TYPE_CHECKING:
     from ..registry import Registry
 
-Kinds = Literal["models", "methods", "attributions", "datasets", "regularizers", "recipes", "runs"]
+Kinds = Literal["models", "methods", "attributions", "datasets", "regularizers", "formats", "recipes", "runs"]
 _PLUGIN_KINDS = {
     "models": "model",
     "methods": "method",
     "attributions": "attribution",
     "datasets": "dataset",
     "regularizers": "regularizer",
+    "formats": "format",
 }
 
 
@@ -35,7 +36,7 @@ def command(
     runs_dir: RunsDir = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show models, methods, attributions, datasets, regularizers, recipes and runs.
+    """Show models, methods, attributions, datasets, regularizers, formats of checkpoints, recipes and runs.
 
     What a plugin can be told is shown by `rationale info`.
 

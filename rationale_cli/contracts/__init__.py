@@ -2,6 +2,7 @@
 
 from .attribution import Attribution, Explanation, Repeated, Specification, Specified
 from .checkpoint import Checkpoint
+from .checkpoint_format import CheckpointFormat, ForeignCheckpoint, Restored
 from .classifier import SCALARS, Classifier, Family, Scalar
 from .dataset import Dataset, MaskRules, Nominal, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
@@ -35,6 +36,7 @@ __all__ = [
     "Attribution",
     "Boxes",
     "Checkpoint",
+    "CheckpointFormat",
     "Classifier",
     "Dataset",
     "DeepPromptLearnable",
@@ -43,6 +45,7 @@ __all__ = [
     "Explanation",
     "Family",
     "Fitted",
+    "ForeignCheckpoint",
     "ImageTuning",
     "Mask",
     "MaskRules",
@@ -61,6 +64,7 @@ __all__ = [
     "Regularizer",
     "RegularizerOptions",
     "Repeated",
+    "Restored",
     "Sample",
     "Scalar",
     "Setting",

@@ -148,28 +148,32 @@ def _create(
 ) -> Run:
     if not machine.is_main_process:
         return Run(request.path, {})
-    configuration = request.configuration
+    return Run.create(request.path, request.configuration.to_dict(), facts_of(built, machine, weights, read))
+
+
+def facts_of(built: Built, machine: Accelerator, weights: str, read: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run folder records of data, versions, hardware and provenance.
+
+    ``weights``: fingerprint of the model as it came; ``read``: identities of further files.
+    """
+    configuration = built.configuration
     chosen = (configuration.model, configuration.method, configuration.dataset, *configuration.regularizers)
     distributions = [one.name.partition(":")[0] for one in chosen]
-    return Run.create(
-        request.path,
-        configuration.to_dict(),
-        {
-            "label": configuration.label,
-            "splits": list(built.dataset.evaluation),
-            "classnames": list(built.dataset.task.classnames),
-            "family": built.classifier.family,
-            "versions": versions(distributions),
-            "hardware": hardware(str(machine.device), machine.num_processes),
-            "provenance": {
-                "weights_sha256": weights,
-                "weights_files": _identities(getattr(built.model, "weights_files", ())),
-                **read,
-                "data_fingerprint": built.dataset.fingerprint,
-                "git_revision": revision(Path.cwd()),
-            },
+    return {
+        "label": configuration.label,
+        "splits": list(built.dataset.evaluation),
+        "classnames": list(built.dataset.task.classnames),
+        "family": built.classifier.family,
+        "versions": versions(distributions),
+        "hardware": hardware(str(machine.device), machine.num_processes),
+        "provenance": {
+            "weights_sha256": weights,
+            "weights_files": identities(getattr(built.model, "weights_files", ())),
+            **read,
+            "data_fingerprint": built.dataset.fingerprint,
+            "git_revision": revision(Path.cwd()),
         },
-    )
+    }
 
 
 def _read(built: Built) -> dict[str, Any]:
@@ -199,7 +203,7 @@ def _check_files(existing: Run, read: Mapping[str, Any]) -> None:
                 )
 
 
-def _identities(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+def identities(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Path, size and hash of files, by name."""
     return {
         path.name: {"path": str(path), "size": path.stat().st_size, "sha256": file_sha256(path)}

@@ -24,7 +24,7 @@ from ..measures.probabilities import Predicted
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
 from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSet, EvidenceTable, WitnessTable
-from ..runs.folder import INTERPOLATION, Run
+from ..runs.folder import IMPORTED, INTERPOLATION, Run
 from ..runs.predictions import PredictionSet
 from .comparable import Source
 
@@ -255,7 +255,7 @@ def _order(have: Ids, ids: Ids) -> Order | None:
 
 def _decisive(configuration: Any) -> str:
     """What decides a run but for its seeds."""
-    decisive = ("model", "method", "regularizer", "dataset", "train", INTERPOLATION)
+    decisive = ("model", "method", "regularizer", "dataset", "train", INTERPOLATION, IMPORTED)
     sections = {key: configuration.get(key) for key in decisive}
     if interpolated := sections[INTERPOLATION]:
         sections[INTERPOLATION] = interpolated["alpha"]

@@ -18,7 +18,9 @@ from rationale_cli.registry import Registry
 from .conftest import ENVIRONMENT, arguments
 
 REGISTRY = Registry.discover()
-EVERY = [(one.kind, one.qualified) for one in REGISTRY.plugins if one.distribution == "rationale"]
+KINDS = ["models", "methods", "attributions", "datasets", "regularizers", "formats"]
+OURS = [(one.kind, one.qualified) for one in REGISTRY.plugins if one.distribution == "rationale"]
+EVERY = [one for one in OURS if one[0] != "format"]
 
 
 def invoked(*words, code=0):
@@ -31,14 +33,12 @@ def test_list_json_is_one_document(rationale, tmp_path):
     outcome = rationale("list", "--json")
     assert outcome.stderr == ""
     found = json.loads(outcome.stdout)
-    assert list(found) == ["models", "methods", "attributions", "datasets", "regularizers", "recipes", "runs"]
+    assert list(found) == [*KINDS, "recipes", "runs"]
     assert {"zs", "lp", "flcp", "ft"} <= {one["name"] for one in found["methods"]}
     assert found["runs"] == []
 
 
-@pytest.mark.parametrize(
-    "kind", ["models", "methods", "attributions", "datasets", "regularizers", "recipes", "runs"]
-)
+@pytest.mark.parametrize("kind", [*KINDS, "recipes", "runs"])
 def test_list_of_one_kind(tmp_path, kind):
     found = json.loads(invoked("list", kind, "--json", "--runs-dir", str(tmp_path)).stdout)
     assert list(found) == [kind]
@@ -96,6 +96,14 @@ def test_the_recipe_of_info_is_the_plugins_defaults(kind, name):
     chosen = configuration.regularizers[0] if kind == "regularizer" else getattr(configuration, kind)
     assert chosen.name == name
     assert chosen.options == chosen.plugin.Options()
+
+
+@pytest.mark.parametrize("name", [name for kind, name in OURS if kind == "format"])
+def test_info_of_a_format_tells_by_what_it_is_known(name):
+    facts = json.loads(invoked("info", "format", name, "--json").stdout)
+    assert facts["description"]
+    assert {REGISTRY.find("method", one).qualified for one in facts["methods"]} == set(facts["methods"])
+    assert "Known by: " in invoked("info", "format", name).stdout
 
 
 @pytest.mark.parametrize("name", ["train", "explain"])

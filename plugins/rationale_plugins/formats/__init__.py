@@ -1,0 +1,1 @@
+"""Layouts in which others save what they tuned."""

@@ -1,0 +1,172 @@
+"""Checkpoints in the layouts in which others save them become runs whose logits are those of the source."""
+
+from __future__ import annotations
+
+import open_clip
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from rationale_cli.engine.build import build, restore_checkpoint
+from rationale_cli.engine.request import requested
+from rationale_cli.errors import InputError
+from rationale_cli.recipe import Draft, from_mapping
+from rationale_cli.registry import Registry
+from rationale_cli.stages.importing import ImportRequest
+from rationale_cli.stages.importing import run as import_run
+
+from .small_open_clip import shrink
+
+CLIP = {"model": "clip-vit-b-32", "model.weights": "none", "model.activation": "gelu", "dataset": "scenes"}
+TINY = {"model": "tiny-clip", "dataset": "scenes"}
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return Registry.discover()
+
+
+@pytest.fixture
+def imported(tmp_path, registry, monkeypatch):
+    """Import a file and build the run's classifier as explaining does."""
+    shrink(monkeypatch)
+
+    def restored(path, settings=CLIP, **options):
+        draft = Draft(from_mapping(settings, "test"))
+        run = import_run(ImportRequest(path, draft, registry, root=tmp_path / "runs", **options))
+        built = build(requested(run, registry).configuration)
+        restore_checkpoint(run, built.classifier)
+        return run, built.classifier.eval()
+
+    return restored
+
+
+@pytest.fixture
+def source(monkeypatch):
+    """A CLIP of open_clip with weights of its own, which nobody here made."""
+    shrink(monkeypatch)
+    torch.manual_seed(7)
+    model = open_clip.CLIP(**{**open_clip.get_model_config("ViT-B-32"), "quick_gelu": False}).eval()
+    model.logit_scale.data.fill_(3.0)
+    return model
+
+
+@pytest.fixture
+def images():
+    return torch.randn(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+
+
+def zero_shot(source, classifier, images):
+    """By open_clip itself: mean of normalised prompts."""
+    task_names, template = classifier_names(classifier)
+    tokens = open_clip.get_tokenizer("ViT-B-32")([template.format(name) for name in task_names])
+    with torch.no_grad():
+        texts = F.normalize(source.encode_text(tokens), dim=-1)
+        return source.logit_scale.exp() * F.normalize(source.encode_image(images), dim=-1) @ texts.T
+
+
+def classifier_names(classifier):
+    from rationale_plugins.datasets.scenes import Scenes
+
+    task = Scenes(Scenes.Options()).task
+    return task.classnames, task.templates[0]
+
+
+def training_checkpoint(model, path):
+    state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"epoch": 10, "name": "mine", "state_dict": state, "optimizer": {}}, path)
+    return path
+
+
+def plain(model, path):
+    save_file(model.state_dict(), path.with_suffix(".safetensors"))
+    return path.with_suffix(".safetensors")
+
+
+def of_flyp(model, path):
+    torch.save({f"model.{name}": tensor for name, tensor in model.state_dict().items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("save", [training_checkpoint, plain, of_flyp])
+def test_all_weights_of_open_clip(source, images, imported, tmp_path, save):
+    run, classifier = imported(save(source, tmp_path / "epoch_10.pt"))
+    assert run.configuration["imported"]["format"] == "open_clip"
+    assert run.done
+    with torch.no_grad():
+        torch.testing.assert_close(classifier(images), zero_shot(source, classifier, images))
+
+
+def test_a_linear_head_on_the_frozen_encoder(images, imported, tmp_path):
+    head = torch.nn.Linear(512, 12)
+    torch.save({f"module.fc.{name}": one for name, one in head.state_dict().items()}, tmp_path / "head.pt")
+    run, classifier = imported(tmp_path / "head.pt")
+    assert run.configuration["method"]["use"] == "rationale:lp"
+    with torch.no_grad():
+        wanted = head(classifier.model.image_features(images))
+        torch.testing.assert_close(classifier(images), wanted)
+
+
+@pytest.mark.parametrize("prefix", ["clip_feature_extractor.", "module.clip_feature_extractor.", "encoder."])
+def test_encoder_and_head(source, images, imported, tmp_path, prefix):
+    head = torch.nn.Linear(512, 12)
+    tower = source if "clip" in prefix else source.visual
+    outer = "module." if prefix.startswith("module.") else ""
+    state = {f"{prefix}{name}": one for name, one in tower.state_dict().items()}
+    state |= {f"{outer}classifier.{name}": one for name, one in head.state_dict().items()}
+    torch.save(state, tmp_path / "ft.pt")
+    run, classifier = imported(tmp_path / "ft.pt")
+    assert run.configuration["method"]["use"] == "rationale:ft"
+    with torch.no_grad():
+        torch.testing.assert_close(classifier(images), head(source.encode_image(images)))
+
+
+def test_wise_ft_reads_features_of_unit_length(source, images, imported, tmp_path):
+    head = torch.nn.Linear(512, 12)
+    state = {f"image_encoder.model.{name}": one for name, one in source.state_dict().items()}
+    state |= {f"classification_head.{name}": one for name, one in head.state_dict().items()}
+    torch.save(state, tmp_path / "wise.pt")
+    run, classifier = imported(tmp_path / "wise.pt")
+    assert run.configuration["method"]["use"] == "rationale:wise-ft"
+    with torch.no_grad():
+        wanted = head(F.normalize(source.encode_image(images), dim=-1))
+        torch.testing.assert_close(classifier(images), wanted)
+
+
+def test_what_is_no_known_format_is_told_with_all_that_are(imported, tmp_path):
+    torch.save({"conv.weight": torch.ones(3, 4), "conv.extra": torch.ones(2)}, tmp_path / "other.pt")
+    with pytest.raises(InputError) as told:
+        imported(tmp_path / "other.pt")
+    for part in ("conv.weight 3×4", "conv.extra 2", "open_clip: ", "linear: ", "encoder-head: ", "wise-ft: "):
+        assert part in told.value.what
+
+
+def test_heads_of_other_classes_and_towers_of_other_models_are_refused(source, imported, tmp_path):
+    torch.save(torch.nn.Linear(512, 5).state_dict(), tmp_path / "head.pt")
+    with pytest.raises(InputError, match=r"head of 12×512.* is 5×512"):
+        imported(tmp_path / "head.pt")
+    with pytest.raises(InputError, match="tensors of the model's towers but"):
+        imported(plain(source, tmp_path / "clip.pt"), TINY)
+
+
+def test_a_method_that_does_not_fit_is_refused(imported, tmp_path):
+    torch.save(torch.nn.Linear(512, 12).state_dict(), tmp_path / "head.pt")
+    with pytest.raises(InputError, match="classifier a checkpoint of format linear is but got 'coop'"):
+        imported(tmp_path / "head.pt", {**CLIP, "method": "coop"})
+
+
+def test_a_pickled_network_is_not_run(imported, tmp_path):
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), tmp_path / "network.pt")
+    with pytest.raises(InputError, match="asks for code to be run") as told:
+        imported(tmp_path / "network.pt")
+    assert "torch.save(model.state_dict(), FILE)" in str(told.value)
+
+
+def test_the_same_file_again_is_the_same_run(imported, tmp_path):
+    torch.save(torch.nn.Linear(512, 12).state_dict(), tmp_path / "head.pt")
+    first, _ = imported(tmp_path / "head.pt")
+    again, _ = imported(tmp_path / "head.pt")
+    assert first.manifest["created"] == again.manifest["created"]
+    torch.save(torch.nn.Linear(512, 12).state_dict(), tmp_path / "head.pt")
+    assert imported(tmp_path / "head.pt")[0].path != first.path

@@ -180,14 +180,14 @@ def _read(built: Built) -> dict[str, Any]:
     """What the method reads, where it is trained on anything."""
     read: Callable[..., Sequence[Path]] | None = getattr(built.method, "read", None)
     paths = read(built.fitted, built.dataset.task) if read is not None and _trains(built) else ()
-    return {"method_files": _identities(paths)} if paths else {}
+    return {"method_files": identities(paths)} if paths else {}
 
 
 def _files_of(used: Sequence[Regularizer]) -> dict[str, Any]:
     """What regularizers read, where there are any."""
     paths = [path for one in used for path in getattr(one, "files", ())]
     folders = {name: facts for one in used for name, facts in getattr(one, "folders", {}).items()}
-    return {"regularizer_files": _identities(paths) | folders} if used else {}
+    return {"regularizer_files": identities(paths) | folders} if used else {}
 
 
 def _check_files(existing: Run, read: Mapping[str, Any]) -> None:

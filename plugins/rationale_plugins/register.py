@@ -175,6 +175,16 @@ def rationale_attributions() -> list[Entry]:
             "LeGrad: gradient of each layer's own score in its attention",
         ),
         Entry(
+            "itm-gaa",
+            f"{_ATTRIBUTIONS}.matching:ItmGaa",
+            "GAA of the matching score through cross-attention (ALBEF, BLIP)",
+        ),
+        Entry(
+            "itm-grad-cam",
+            f"{_ATTRIBUTIONS}.matching:ItmGradCam",
+            "Grad-CAM of the matching score on a cross-attention map (ALBEF, BLIP)",
+        ),
+        Entry(
             "input-x-gradient",
             f"{_ATTRIBUTIONS}.input_gradients:InputXGradient",
             "Picture times the score's gradient at the picture",

@@ -3,7 +3,7 @@
 from .attribution import Attribution, Explanation, Repeated, Specification, Specified
 from .checkpoint import Checkpoint
 from .checkpoint_format import CheckpointFormat, ForeignCheckpoint, Restored
-from .classifier import SCALARS, Classifier, Family, Scalar
+from .classifier import SCALARS, Classifier, Family, Scalar, Worded
 from .dataset import Dataset, MaskRules, Nominal, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import (
@@ -79,4 +79,5 @@ __all__ = [
     "TextTuning",
     "TunedTexts",
     "VisionLanguageModel",
+    "Worded",
 ]

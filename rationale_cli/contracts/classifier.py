@@ -5,7 +5,7 @@ Shapes: B batch, C classes, F features, S pixels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -62,4 +62,16 @@ class Classifier(Protocol):
 
     def load_delta(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore ``delta``. Raises ``InputError`` naming missing, unexpected or misshapen tensors."""
+        ...
+
+
+class Worded(Classifier, Protocol):
+    """A capability: class vectors that are those of written texts (zero-shot, FLCP).
+
+    Its features are the model's ``embed_images``.
+    """
+
+    @property
+    def wordings(self) -> Sequence[Sequence[str]]:
+        """For each class the texts of which its vector is the mean, at least one."""
         ...

@@ -55,3 +55,8 @@ class Task:
     classnames: tuple[str, ...]
     templates: tuple[str, ...] = ("a photo of a {}",)
     """Prompts with one ``{}`` for the class name; several are averaged as normalised embeddings."""
+
+    @property
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Of each class, its name in each template."""
+        return tuple(tuple(one.format(name) for one in self.templates) for name in self.classnames)

@@ -126,6 +126,14 @@ class TextClassifier(CosineClassifier):
         return self.class_vectors
 
 
+class WordedClassifier(TextClassifier):
+    """Class vectors of a task's own texts, every template of every name (``Worded``)."""
+
+    def __init__(self, model: VisionLanguageModel, task: Task) -> None:
+        super().__init__(model, class_embeddings(model, task))
+        self.wordings = task.texts
+
+
 class LinearClassifier(VectorClassifier):
     """A linear head on the image features (protocol §4, LP and FT): logits = f · Wᵀ + b."""
 
@@ -160,7 +168,7 @@ def class_embeddings(model: VisionLanguageModel, task: Task, batch: int = 256) -
 
     In evaluation mode and without a gradient. Raises what the tokeniser raises.
     """
-    texts = [template.format(name) for name in task.classnames for template in task.templates]
+    texts = [text for texts in task.texts for text in texts]
     vectors = text_embeddings(model, texts, batch).view(len(task.classnames), len(task.templates), -1)
     return F.normalize(vectors.mean(dim=1), dim=-1)
 

@@ -244,6 +244,14 @@ def _step(layer: AttentionLayer, gradient: Tensor, row: Tensor, rule: Rule, towe
     return row + torch.cat(parts)
 
 
+def over_heads(layer: AttentionLayer, gradient: Tensor, rule: Rule) -> Tensor:
+    """Ā of all query rows of a layer from ∂y/∂o (B×H×Q×d), B×Q×T."""
+    parts = [
+        rule.weigh(layer.of_pictures(part), gradient[part], slice(None)).mean(dim=1) for part in _parts(layer)
+    ]
+    return torch.cat(parts)
+
+
 def _through(weighted: Tensor, row: Tensor) -> Tensor:
     """r·E_heads[weighted], B×T; the mean over heads is taken of the product, which is smaller."""
     return (row[:, None, None, :] @ weighted).mean(dim=1)[:, 0]

@@ -24,7 +24,7 @@ from rationale_cli.contracts import (
     VisionLanguageModel,
 )
 from rationale_cli.errors import PluginError
-from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, prompt_tokens, train_only
+from rationale_cli.toolkit.heads import WordedClassifier, class_embeddings, prompt_tokens, train_only
 from rationale_cli.toolkit.modes import evaluation
 from rationale_cli.toolkit.substitution import as_it_came
 
@@ -96,7 +96,7 @@ class Flcp:
                 )
             trained += cast(Matching, model).matching_parameters()
         train_only(model, trained)
-        classifier = TextClassifier(model, class_embeddings(model, task))
+        classifier = WordedClassifier(model, task)
         return Fitted(classifier, _Step(classifier, task, self.options))
 
     def finish(self, fitted: Fitted, support: Support) -> None:
@@ -111,16 +111,16 @@ class Flcp:
         """Both towers as they came."""
         return fitted.classifier.delta()
 
-    def retarget(self, fitted: Fitted, task: Task) -> TextClassifier:
+    def retarget(self, fitted: Fitted, task: Task) -> WordedClassifier:
         """Other names are encoded by the tuned text tower."""
         model = fitted.classifier.model
-        return TextClassifier(model, class_embeddings(model, task))
+        return WordedClassifier(model, task)
 
 
 class _Step(nn.Module):
     """Symmetric InfoNCE of a batch of pictures and prompts of their classes."""
 
-    def __init__(self, classifier: TextClassifier, task: Task, options: Flcp.Options) -> None:
+    def __init__(self, classifier: WordedClassifier, task: Task, options: Flcp.Options) -> None:
         super().__init__()
         self.classifier = classifier
         self.task = task

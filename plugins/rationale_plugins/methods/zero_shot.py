@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rationale_cli.contracts import Fitted, PluginOptions, Task, VisionLanguageModel
-from rationale_cli.toolkit.heads import TextClassifier, class_embeddings, train_only
+from rationale_cli.toolkit.heads import WordedClassifier, train_only
 
 
 class ZeroShot:
@@ -25,9 +25,9 @@ class ZeroShot:
     def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
         """Encode the class prompts once."""
         train_only(model, ())
-        return Fitted(TextClassifier(model, class_embeddings(model, task)), None)
+        return Fitted(WordedClassifier(model, task), None)
 
-    def retarget(self, fitted: Fitted, task: Task) -> TextClassifier:
+    def retarget(self, fitted: Fitted, task: Task) -> WordedClassifier:
         """Other names are encoded in the same way."""
         model = fitted.classifier.model
-        return TextClassifier(model, class_embeddings(model, task))
+        return WordedClassifier(model, task)

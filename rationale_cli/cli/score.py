@@ -97,12 +97,14 @@ def command(
 
 def show(result: ScoreResult) -> None:
     """Print every table of a result on standard output."""
+    from ..reporting.across import across_tables
     from ..reporting.calibration_tables import calibration_tables
     from ..reporting.tables import score_tables
     from ..reporting.terminal import show as show_tables
     from .screen import console
 
-    show_tables([*score_tables(result), *calibration_tables(result)], console())
+    tables = [*score_tables(result), *across_tables(result), *calibration_tables(result)]
+    show_tables(tables, console())
 
 
 def _write(result: ScoreResult, as_json: bool, as_csv: bool) -> None:

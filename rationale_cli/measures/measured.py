@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .calibration_results import Proximity, Recalibration
 from .concentration import Concentration
+from .faithfulness import SetFaithfulness
 from .probabilities import Predicted
 from .quadrants import Flags, Outcomes
 
@@ -22,6 +23,16 @@ class Estimator(NamedTuple):
     layers: str | None
     scalar: str | None
     outcomes: Outcomes
+
+
+class Explained(NamedTuple):
+    """One attribution, by one of its evidence sets."""
+
+    estimator: Estimator
+    options: str
+    """Of the attribution, as text."""
+    faithful: SetFaithfulness | None
+    """None where it was not measured."""
 
 
 class Witness(NamedTuple):
@@ -88,6 +99,8 @@ class Measured:
     """In which the main estimator was computed: ``no`` (single), ``bf16`` or ``fp16`` (mixed)."""
     precisions: Mapping[str, Estimator] = field(default_factory=dict)
     """The main estimator in other precisions."""
+    explained: Mapping[str, Explained] = field(default_factory=dict)
+    """Every attribution that is no control, by the name of its set; that of the main estimator first."""
 
     @property
     def outcomes(self) -> Outcomes:

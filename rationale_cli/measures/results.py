@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .across_results import AcrossAttributions
 from .base_new_results import BaseNew, BaseNewMeans
 from .comparison_results import Comparison
 from .estimates import Estimate, defined
@@ -45,6 +46,8 @@ class ScoreTable:
     """What regularizers did, where runs with and without them are there."""
     precisions: tuple[PrecisionEffect, ...] = ()
     """What another precision does, where a run was explained in several."""
+    across: tuple[AcrossAttributions, ...] = ()
+    """Runs by every attribution that they were explained by, where there are several."""
 
 
 @dataclass(frozen=True)

@@ -54,4 +54,13 @@ def _table(table: ScoreTable, names: Names) -> ScoreTable:
         comparisons=tuple(
             replace(pair, run=names[pair.run], baseline=names[pair.baseline]) for pair in table.comparisons
         ),
+        across=tuple(
+            replace(
+                one,
+                run=names[one.run],
+                baseline=None if one.baseline is None else names[one.baseline],
+                lacking=tuple(names[run] for run in one.lacking),
+            )
+            for one in table.across
+        ),
     )

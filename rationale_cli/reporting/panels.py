@@ -8,14 +8,19 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ..measures.across_results import AcrossAttributions
 from ..measures.comparison_results import Difference
+from ..measures.faithfulness import Faithfulness
 from ..measures.results import ScoreTable
 from ..measures.run_results import RunScore
 from ..measures.sweep import Sweep
 from . import cells, figures, live
+from .across import across_table
 from .calibration_view import CalibrationView, calibration_view
 from .cells import ClassLine, Column, Row
+from .faithfulness_tables import faithfulness_tables
 from .specification import specification_curve
+from .tables import Table
 
 AUDITED = ("PT", "V", "IR")
 """Measures whose specification curves are drawn."""
@@ -31,6 +36,8 @@ class Part:
     """Share of valid evidence of each control at each threshold of the sweep."""
     gallery: dict[str, Any] | None
     classnames: tuple[str, ...]
+    faithfulness: tuple[Faithfulness, ...] = ()
+    """What was found of the runs' heatmaps, where it was."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,10 @@ class Panel:
     classes: tuple[ClassLine, ...]
     calibration: CalibrationView | None
     """None where no probabilities are stored."""
+    across: tuple[tuple[AcrossAttributions, Table], ...]
+    """Each run by every attribution, where there are several."""
+    faithfulness: tuple[tuple[str, list[Table]], ...]
+    """Run → what was found of its heatmaps."""
 
 
 def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
@@ -102,6 +113,8 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         chance=cells.chance_rows(table),
         classes=cells.class_lines(table),
         calibration=calibration_view(table, series, heading),
+        across=tuple((one, across_table(table, one)) for one in table.across),
+        faithfulness=tuple((one.run, faithfulness_tables(one)) for one in part.faithfulness),
     )
 
 

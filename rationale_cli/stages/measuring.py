@@ -19,7 +19,8 @@ from ..measures.calibration_results import (
     Recalibration,
 )
 from ..measures.concentration import concentration
-from ..measures.measured import Estimator, Heatmaps, Measured, Predictions, Witness
+from ..measures.faithfulness import SetFaithfulness
+from ..measures.measured import Estimator, Explained, Heatmaps, Measured, Predictions, Witness
 from ..measures.probabilities import Predicted
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
@@ -27,6 +28,7 @@ from ..runs.evidence import NO_EVIDENCE, OK, STATUS_NAMES, WITNESSES, EvidenceSe
 from ..runs.folder import IMPORTED, INTERPOLATION, Run
 from ..runs.predictions import PredictionSet
 from .comparable import Source
+from .faithfulness_files import read_faithfulness
 
 RmaKind = Literal["normalised", "raw"]
 Ids = npt.NDArray[np.object_]
@@ -79,6 +81,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         proximity=_proximity(own, predictions) if own and predictions else None,
         precision=spec.precision,
         precisions=_precisions(source, ids, rma),
+        explained=_explained(source, ids, rma),
     )
 
 
@@ -236,6 +239,39 @@ def _precisions(source: Source, ids: Ids, rma: RmaKind) -> dict[str, Estimator]:
         if order is not None:
             found[one.spec.precision] = _estimator(one, order, rma)
     return found
+
+
+def _explained(source: Source, ids: Ids, rma: RmaKind) -> dict[str, Explained]:
+    """One set an attribution: the main one, and of others the nearest to it in layers and scalar."""
+    main = source.main.spec
+    wanted = main.layers, main.scalar
+    chosen: dict[str, EvidenceSet] = {main.attribution: source.main}
+    for one in source.sets.values():
+        spec = one.spec
+        same = all(getattr(spec, key) == getattr(main, key) for key in ("target", "precision", "fingerprint"))
+        if spec.control or not same or _order(one.table.id, ids) is None:
+            continue
+        known = chosen.setdefault(spec.attribution, one)
+        if known is not source.main and _shared(one, wanted) > _shared(known, wanted):
+            chosen[spec.attribution] = one
+    if len(chosen) < 2:
+        return {}
+    found = read_faithfulness(source.run, source.split)
+    measured = {one.name: one for one in found.sets} if found else {}
+    return {one.spec.name: _of_attribution(one, ids, rma, measured) for one in chosen.values()}
+
+
+def _shared(one: EvidenceSet, wanted: tuple[str | None, str | None]) -> int:
+    return sum(a == b for a, b in zip((one.spec.layers, one.spec.scalar), wanted, strict=True))
+
+
+def _of_attribution(
+    one: EvidenceSet, ids: Ids, rma: RmaKind, measured: Mapping[str, SetFaithfulness]
+) -> Explained:
+    order = _order(one.table.id, ids)
+    assert order is not None, "sets that lack pictures were left out"
+    options = json.dumps(one.spec.options, sort_keys=True, default=str)
+    return Explained(_estimator(one, order, rma), options, measured.get(one.spec.name))
 
 
 def _statuses(status: npt.NDArray[np.int8]) -> dict[str, int]:

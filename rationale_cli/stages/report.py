@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..measures.audit_results import PairAudit
 from ..measures.calibration import BINS
 from ..measures.claims import Claim
 from ..measures.curves import THRESHOLDS, threshold_counts
+from ..measures.faithfulness import Faithfulness
 from ..measures.quadrants import ratios
 from ..measures.results import ScoreResult
 from ..reporting.claims import ClaimsText, claims_text
@@ -28,6 +29,7 @@ from .audit_files import fitting
 from .claims import ClaimsRequest
 from .claims import run as weigh_claims
 from .comparable import Mismatch
+from .faithfulness_files import read_faithfulness
 from .score import Scored, ScoreRequest, curves, prepare, score
 from .shifts import Group
 
@@ -117,7 +119,8 @@ def of_scored(
             basis = Basis(table.specification, table.threshold, table.rma)
             evidence = {names[source.name]: source.sets for source in group.sources}
             sample = gallery(members, evidence, table.split, basis)
-            parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames))
+            believed = tuple(_believed(group, names))
+            parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames, believed))
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]
@@ -142,6 +145,14 @@ def _place(output: Path | None, runs: Sequence[Run]) -> Path:
 def _told(claims: Sequence[Claim], result: ScoreResult) -> ClaimsText:
     tables = result.tables
     return claims_text(claims, [one.specification for one in tables], tables[0].threshold)
+
+
+def _believed(group: Group, names: Mapping[str, str]) -> Iterator[Faithfulness]:
+    """What was found of heatmaps, with the runs under the names that the page shows."""
+    for source in group.sources:
+        found = read_faithfulness(source.run, source.split)
+        if found is not None:
+            yield replace(found, run=names[source.name])
 
 
 def _shown(audit: PairAudit, names: Mapping[str, str]) -> PairAudit:

@@ -13,6 +13,8 @@ from typing import Literal
 from .. import __version__
 from ..contracts import Progress, Silent
 from ..errors import InputError
+from ..measures.across import across
+from ..measures.across_results import AcrossAttributions
 from ..measures.base_new import BASE, NEW, base_new
 from ..measures.base_new_results import BaseNewMeans
 from ..measures.bootstrap import LEVEL, Resampling
@@ -21,6 +23,7 @@ from ..measures.calibration_comparing import compare_calibration, settle_calibra
 from ..measures.calibration_scoring import CONFIDENT, CalibrationSettings, score_calibration
 from ..measures.cells import seed_cells
 from ..measures.comparing import compare, explainer_free, settle
+from ..measures.comparison_results import Comparison
 from ..measures.curves import THRESHOLDS
 from ..measures.precision import precision_effects
 from ..measures.regularized import joined_halves, regularizer_effects
@@ -258,7 +261,21 @@ def _table(group: Group, threshold: float, request: ScoreRequest) -> ScoreTable:
         notes=(*group.notes, *map(str, precisions)),
         precisions=precisions,
         effects=regularizer_effects(measured, threshold, request.bins),
+        across=_across(group, settled, threshold, how),
     )
+
+
+def _across(
+    group: Group, settled: Sequence[Comparison], threshold: float, how: Resampling
+) -> tuple[AcrossAttributions, ...]:
+    """Every run by all its attributions, beside the baseline that it is compared with."""
+    compared = dict(zip((a for a, _ in group.pairs), zip(group.pairs, settled, strict=True), strict=True))
+    found = []
+    for place, one in enumerate(group.measured):
+        pair, comparison = compared.get(place, (None, None))
+        other = None if pair is None else group.measured[pair[1]]
+        found.append(across(one, other, comparison, threshold, how))
+    return tuple(one for one in found if one is not None)
 
 
 def _joined(groups: Sequence[Group], threshold: float, bins: int) -> tuple[BaseNewMeans, ...]:
@@ -320,6 +337,7 @@ def _of_run(result: ScoreResult, name: str) -> ScoreResult:
             cells=tuple(cell for cell in table.cells if name in cell.runs),
             effects=tuple(one for one in table.effects if name in one.runs),
             precisions=tuple(one for one in table.precisions if one.run == name),
+            across=tuple(one for one in table.across if one.run == name),
             comparisons=tuple(one for one in table.comparisons if one.run == name),
         )
         for table in result.tables

@@ -61,9 +61,10 @@ def _transform(mlp: nn.Sequential, tokens: Tensor) -> Tensor:
     QuickGELU x·σ(1.702·x) is silu(1.702·x)/1.702: fewer operations for the backward, which keeps half as
     much.
     """
-    if not isinstance(mlp.gelu, QuickGELU):
+    widen, activation, narrow = mlp
+    if not isinstance(activation, QuickGELU):
         return torch.as_tensor(mlp(tokens))
-    return torch.as_tensor(mlp.c_proj(F.silu(mlp.c_fc(tokens) * _QUICK) / _QUICK))
+    return torch.as_tensor(narrow(F.silu(widen(tokens) * _QUICK) / _QUICK))
 
 
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, rows: slice) -> Tensor:

@@ -328,4 +328,8 @@ def rationale_formats() -> list[Entry]:
             f"{_FORMATS}.heads:WiseFtFormat",
             "The state dict of WiSE-FT's or FLYP's image classifier",
         ),
+        Entry(
+            "coop", f"{_FORMATS}.prompts:CoOpFormat", "A learned context as CoOp, KgCoOp and ProGrad save it"
+        ),
+        Entry("maple", f"{_FORMATS}.prompts:MaPLeFormat", "Learned prompts of both towers as MaPLe saves them"),
     ]

@@ -6,8 +6,11 @@ import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from rationale_plugins.datasets.scenes import Scenes
+from rationale_plugins.methods.maple import MaPLe
 from safetensors.torch import save_file
 
+from rationale_cli.contracts import Silent, Task
 from rationale_cli.engine.build import build, restore_checkpoint
 from rationale_cli.engine.request import requested
 from rationale_cli.errors import InputError
@@ -20,6 +23,8 @@ from .small_open_clip import shrink
 
 CLIP = {"model": "clip-vit-b-32", "model.weights": "none", "model.activation": "gelu", "dataset": "scenes"}
 TINY = {"model": "tiny-clip", "dataset": "scenes"}
+TASK = Scenes(Scenes.Options()).task
+NAMES = TASK.classnames
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +37,9 @@ def imported(tmp_path, registry, monkeypatch):
     """Import a file and build the run's classifier as explaining does."""
     shrink(monkeypatch)
 
-    def restored(path, settings=CLIP, **options):
+    def restored(path, settings=CLIP, progress=None):
         draft = Draft(from_mapping(settings, "test"))
-        run = import_run(ImportRequest(path, draft, registry, root=tmp_path / "runs", **options))
+        run = import_run(ImportRequest(path, draft, registry, root=tmp_path / "runs"), progress)
         built = build(requested(run, registry).configuration)
         restore_checkpoint(run, built.classifier)
         return run, built.classifier.eval()
@@ -57,20 +62,12 @@ def images():
     return torch.randn(3, 3, 224, 224, generator=torch.Generator().manual_seed(0))
 
 
-def zero_shot(source, classifier, images):
+def zero_shot(source, images):
     """By open_clip itself: mean of normalised prompts."""
-    task_names, template = classifier_names(classifier)
-    tokens = open_clip.get_tokenizer("ViT-B-32")([template.format(name) for name in task_names])
+    tokens = open_clip.get_tokenizer("ViT-B-32")([TASK.templates[0].format(name) for name in NAMES])
     with torch.no_grad():
         texts = F.normalize(source.encode_text(tokens), dim=-1)
         return source.logit_scale.exp() * F.normalize(source.encode_image(images), dim=-1) @ texts.T
-
-
-def classifier_names(classifier):
-    from rationale_plugins.datasets.scenes import Scenes
-
-    task = Scenes(Scenes.Options()).task
-    return task.classnames, task.templates[0]
 
 
 def training_checkpoint(model, path):
@@ -95,7 +92,7 @@ def test_all_weights_of_open_clip(source, images, imported, tmp_path, save):
     assert run.configuration["imported"]["format"] == "open_clip"
     assert run.done
     with torch.no_grad():
-        torch.testing.assert_close(classifier(images), zero_shot(source, classifier, images))
+        torch.testing.assert_close(classifier(images), zero_shot(source, images))
 
 
 def test_a_linear_head_on_the_frozen_encoder(images, imported, tmp_path):
@@ -132,6 +129,101 @@ def test_wise_ft_reads_features_of_unit_length(source, images, imported, tmp_pat
     with torch.no_grad():
         wanted = head(F.normalize(source.encode_image(images), dim=-1))
         torch.testing.assert_close(classifier(images), wanted)
+
+
+def dassl(tensors, path):
+    """As Dassl's trainer saves: its schedule of warm-up holds another schedule, and that the optimiser."""
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9)
+    after = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 50.0)
+    optimiser.param_groups[0]["params"][0].sum().backward()
+    optimiser.step()
+    schedule = {"successor": after, "warmup_epoch": 1, "cons_lr": 1e-5, "last_epoch": 50}
+    beside = {"epoch": 50, "optimizer": optimiser.state_dict(), "scheduler": schedule, "val_result": None}
+    torch.save({"state_dict": tensors, **beside}, path)
+    return path
+
+
+def surroundings(source, names, lead, start):
+    """What the prompt learners keep beside their context."""
+    tokens = open_clip.get_tokenizer("ViT-B-32")([f"{lead} {name}." for name in names])
+    embedded = source.token_embedding(tokens).detach()
+    return tokens, embedded, {"token_prefix": embedded[:, :1], "token_suffix": embedded[:, start:]}
+
+
+@pytest.mark.parametrize("specific", [False, True])
+@pytest.mark.parametrize("prefix", ["", "prompt_learner."])
+def test_a_context_of_coop(images, imported, tmp_path, prefix, specific):
+    torch.manual_seed(3)
+    _, zero = imported(saved_head(tmp_path))
+    clip = zero.model.clip
+    context = 0.3 * torch.randn(*([len(NAMES)] if specific else []), 4, 16)
+    tokens, embedded, beside = surroundings(clip, NAMES, "X X X X", 5)
+    path = tmp_path / "model.pth.tar-50"
+    dassl({f"{prefix}{name}": one for name, one in {"ctx": context, **beside}.items()}, path)
+    run, classifier = imported(path)
+    assert run.configuration["method"]["use"] == "rationale:coop"
+    with torch.no_grad():
+        middle = context if specific else context.expand(len(NAMES), -1, -1)
+        texts = torch.cat([embedded[:, :1], middle, embedded[:, 5:]], dim=1) + clip.positional_embedding
+        states = clip.ln_final(clip.transformer(texts, attn_mask=clip.attn_mask))
+        ends = states[torch.arange(len(NAMES)), tokens.argmax(dim=-1)] @ clip.text_projection
+        seen = F.normalize(clip.encode_image(images), dim=-1)
+        wanted = clip.logit_scale.exp() * seen @ F.normalize(ends, dim=-1).T
+        torch.testing.assert_close(classifier(images), wanted)
+
+
+def saved_head(folder):
+    torch.save(torch.nn.Linear(512, 12).state_dict(), folder / "any-head.pt")
+    return folder / "any-head.pt"
+
+
+def test_a_context_of_other_classes_is_refused_or_told(imported, tmp_path):
+    _, zero = imported(saved_head(tmp_path))
+    *_, beside = surroundings(zero.model.clip, NAMES[::-1], "X X X X", 5)
+    told = Noting()
+    imported(dassl({"ctx": torch.randn(4, 16), **beside}, tmp_path / "reversed"), progress=told)
+    assert "trained with other names of 12 of 12 classes" in told.warnings[0]
+    fewer = {name: one[:5] for name, one in beside.items()}
+    with pytest.raises(InputError, match="12 classes but it was trained with 5"):
+        imported(dassl({"ctx": torch.randn(4, 16), **fewer}, tmp_path / "fewer"))
+
+
+class Noting(Silent):
+    def __init__(self):
+        self.warnings = []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
+def test_prompts_of_maple(images, imported, tmp_path):
+    """The same as a classifier here that was given the numbers by hand."""
+    torch.manual_seed(3)
+    learner = {
+        "ctx": 0.3 * torch.randn(2, 128),
+        "proj.weight": 0.1 * torch.randn(128, 128),
+        "proj.bias": torch.randn(128),
+        "compound_prompts_text.0": torch.randn(2, 128),
+        "compound_prompt_projections.0.weight": 0.1 * torch.randn(128, 128),
+        "compound_prompt_projections.0.bias": torch.randn(128),
+    }
+    path = dassl(
+        {f"prompt_learner.{name}": one for name, one in learner.items()}, tmp_path / "model.pth.tar-5"
+    )
+    run, classifier = imported(path, TINY)
+    assert run.configuration["method"]["use"] == "rationale:maple"
+    method = MaPLe(MaPLe.Options(context=2, depth=2))
+    fitted = method.build(classifier.model, Task(NAMES))
+    own = fitted.classifier.learned
+    with torch.no_grad():
+        for place, text in enumerate(("ctx", "compound_prompts_text.0")):
+            own.texts[place].copy_(learner[text])
+        for place, name in enumerate(("proj", "compound_prompt_projections.0")):
+            own.maps[place].weight.copy_(learner[f"{name}.weight"])
+            own.maps[place].bias.copy_(learner[f"{name}.bias"])
+        method.finish(fitted, None)
+        pictures = images[..., :64, :64]
+        torch.testing.assert_close(classifier(pictures), fitted.classifier.eval()(pictures))
 
 
 def test_what_is_no_known_format_is_told_with_all_that_are(imported, tmp_path):

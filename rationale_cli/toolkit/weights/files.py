@@ -7,6 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -80,8 +81,9 @@ def _load(path: Path) -> object:
         with warnings.catch_warnings():
             # What torch wonders about a file comes before the error that says it.
             warnings.simplefilter("ignore")
-            # Mapped into memory: of a checkpoint with momentum copies, only what is used is read.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+            with torch.serialization.safe_globals(_left_behind()):
+                # Mapped into memory: of a checkpoint with momentum copies, only what is used is read.
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
@@ -90,6 +92,36 @@ def _load(path: Path) -> object:
             where=str(path),
             next_step=_DAMAGED,
         ) from error
+
+
+class _Nothing:
+    """Stands for an optimiser or a schedule: made of anything, it does and keeps nothing."""
+
+    def __new__(cls, *_: object) -> _Nothing:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _empty(*_: object) -> dict[Any, Any]:
+    return {}
+
+
+@cache
+def _left_behind() -> list[tuple[Any, str]]:
+    """Names of what training leaves beside the weights, with harmless stand-ins.
+
+    Dassl's schedules hold others as objects, these the optimiser, and that its state in a ``defaultdict``.
+    """
+    classes = (*vars(torch.optim).values(), *vars(torch.optim.lr_scheduler).values())
+    containers: list[tuple[Any, str]] = [(_empty, "collections.defaultdict"), (_Nothing, "builtins.dict")]
+    return containers + [
+        (_Nothing, f"{one.__module__}.{one.__qualname__}")
+        for one in classes
+        if isinstance(one, type)
+        and issubclass(one, torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler)
+    ]
 
 
 def _tensors(content: object, path: Path, ignore: Collection[str]) -> dict[str, Tensor]:

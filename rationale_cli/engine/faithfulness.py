@@ -118,7 +118,7 @@ def plausible(shown: Shown, relevance: Tensor) -> Columns:
 
 def stable(
     classifier: Classifier,
-    shown: Shown,
+    images: Tensor,
     relevance: Tensor,
     targets: Tensor,
     explainer: Explainer,
@@ -127,19 +127,19 @@ def stable(
     """Rank correlations with the heatmaps of altered pictures, of another class, of shuffled models."""
     own = relevance.flatten(1)
 
-    def alike(images: Tensor, asked: Tensor, *, mirrored: bool = False) -> Tensor:
-        other = explainer.relevance(classifier, images, asked)
+    def alike(altered: Tensor, asked: Tensor, *, mirrored: bool = False) -> Tensor:
+        other = explainer.relevance(classifier, altered, asked)
         return rank_correlation(own, (other.flip(-1) if mirrored else other).flatten(1))
 
     found = {
-        "mirrored": alike(shown.images.flip(-1), targets, mirrored=True),
-        "brighter": alike(shown.images + _BRIGHTER, targets),
+        "mirrored": alike(images.flip(-1), targets, mirrored=True),
+        "brighter": alike(images + _BRIGHTER, targets),
     }
     if classes > 1:
-        found["other class"] = alike(shown.images, (targets + 1) % classes)
+        found["other class"] = alike(images, (targets + 1) % classes)
     for share in SHARES:
         with shuffled(classifier.model, share):
-            found[f"shuffled/{share:.0%}"] = alike(shown.images, targets)
+            found[f"shuffled/{share:.0%}"] = alike(images, targets)
     return _columns(found)
 
 

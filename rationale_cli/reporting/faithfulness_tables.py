@@ -69,7 +69,7 @@ _BELIEVED_LEGEND = (
     "causal: rank correlation over pictures of RMA and the object's share of what exchanging object and "
     "background does to the score. insertion − deletion: areas under the target's probability. shuffled: "
     "rank correlation with the heatmap of the model after that share of its last weights was shuffled; other "
-    "class, mirrored: with those. ↑ higher is better, ↓ lower."
+    "class, mirrored: with those; on a part of the pictures. ↑ higher is better, ↓ lower."
 )
 _CURVES_LEGEND = (
     "deletion, insertion: area under the target's probability as the most relevant patches are replaced, or "

@@ -3,35 +3,79 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import ClassVar
 
 import pytest
+import torch.nn.functional as F
+from torch import Tensor
 
 import rationale_cli
+from rationale_cli.contracts import Classifier, Explanation, PluginOptions, Specification, Specified
+from rationale_cli.engine.request import requested
 from rationale_cli.errors import InputError
+from rationale_cli.hooks import Entry
 from rationale_cli.measures.faithfulness import Faithfulness
-from rationale_cli.registry import Registry
+from rationale_cli.recipe import from_mapping
+from rationale_cli.registry import Registered, Registry, Source
 from rationale_cli.reporting.faithfulness_tables import faithfulness_tables
 from rationale_cli.runs.folder import Run
+from rationale_cli.stages import explain, faithfulness
 from rationale_cli.stages.faithfulness import FaithfulnessRequest, run
 from rationale_cli.stages.faithfulness_files import file_of
 
 PICTURES = 16
 
 
+class Bright:
+    """A broken attribution: it says that it explains, looks convincing, and never asks the model."""
+
+    Options = PluginOptions
+    needs: ClassVar[tuple[str, ...]] = ()
+    specified: ClassVar[Specified] = False
+
+    def __init__(self, options: PluginOptions) -> None:
+        self._options = options
+
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        targets: Tensor,
+        specifications: Sequence[Specification],
+    ) -> Explanation:
+        grid = classifier.model.patch_grid(images.shape[-2], images.shape[-1])
+        light = F.adaptive_avg_pool2d(images.detach().mean(dim=1, keepdim=True), grid).squeeze(1)
+        relevance = light - light.amin(dim=(1, 2), keepdim=True)
+        return Explanation(None, (relevance,) * len(specifications))
+
+
 @pytest.fixture(scope="module")
-def explained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def registry() -> Iterator[Registry]:
+    """All plugins, and the broken one."""
+    toys = ModuleType("broken_toys")
+    toys.Bright = Bright  # type: ignore[attr-defined]
+    sys.modules["broken_toys"] = toys
+    broken = Registered("attribution", Entry("bright", "broken_toys:Bright", ""), Source("toys", "1", "toys"))
+    yield Registry((*Registry.discover().plugins, broken))
+    del sys.modules["broken_toys"]
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Run:
     folder = tmp_path_factory.mktemp("faithful")
     settings = {"method": "zs", "dataset": {"use": "scenes", "test_size": PICTURES}}
     one = rationale_cli.finetune(settings, name="zs", root=folder)
-    explain = {"explain.splits": ["test"], "explain.audit": False}
-    rationale_cli.explain(one, explain, attribution="gaa,random,uniform")
+    asked = from_mapping({"explain.splits": ["test"], "explain.audit": False}, "test")
+    explain.run(requested(one, registry, asked, "gaa,bright,random,uniform"))
     return one
 
 
 @pytest.fixture(scope="module")
-def found(explained: Run) -> Faithfulness:
-    return run(FaithfulnessRequest(explained, Registry.discover(), steps=2))
+def found(explained: Run, registry: Registry) -> Faithfulness:
+    return run(FaithfulnessRequest(explained, registry, steps=2))
 
 
 def value(found: Faithfulness, name: str, measure: str) -> float:
@@ -49,6 +93,12 @@ def test_a_control_that_never_looks_survives_any_model(found: Faithfulness) -> N
     assert abs(value(found, "random", "mirrored")) < 0.3
 
 
+def test_a_method_that_ignores_the_model_is_named(found: Faithfulness) -> None:
+    assert value(found, "bright", "shuffled/100%") == pytest.approx(1, abs=1e-3)
+    told = [line for table in faithfulness_tables(found) for line in table.findings if "shuffled" in line]
+    assert [line.split()[0] for line in told] == ["bright"]
+
+
 def test_gaa_finds_what_the_model_needs_better_than_chance(found: Faithfulness) -> None:
     assert value(found, "gaa-last-dot", "faithful/blur") > value(found, "random", "faithful/blur")
     assert value(found, "gaa-last-dot", "auroc") > value(found, "random", "auroc")
@@ -64,7 +114,7 @@ def test_backgrounds_of_scenes_are_known(found: Faithfulness) -> None:
     assert found.object_share is not None
     assert found.object_share.value is not None
     assert 0.5 < found.object_share.value <= 1, "zero-shot reads the object"
-    assert found.ranking() == ("gaa-last-dot",)
+    assert set(found.ranking()) == {"gaa-last-dot", "bright"}
 
 
 def test_it_is_kept_and_told(explained: Run, found: Faithfulness) -> None:
@@ -75,11 +125,15 @@ def test_it_is_kept_and_told(explained: Run, found: Faithfulness) -> None:
     assert all("zs · test · 16 pictures" in title for title in titles[:-1])
 
 
-def test_an_unknown_split_is_refused(explained: Run) -> None:
+def test_an_unknown_split_is_refused(explained: Run, registry: Registry) -> None:
     with pytest.raises(InputError, match=r"on nowhere but there is none\. Known: test"):
-        run(FaithfulnessRequest(explained, Registry.discover(), "nowhere"))
+        run(FaithfulnessRequest(explained, registry, "nowhere"))
 
 
-def test_pictures_are_limited(explained: Run, tmp_path: Path) -> None:
-    one = run(FaithfulnessRequest(explained, Registry.discover(), limit=3, steps=2))
+def test_pictures_are_limited(explained: Run, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And few of them are explained again."""
+    monkeypatch.setattr(faithfulness, "AGAIN", 2)
+    one = run(FaithfulnessRequest(explained, registry, limit=3, steps=2))
     assert one.n == 3
+    (gaa,) = (each for each in one.sets if each.name == "gaa-last-dot")
+    assert (gaa.measures["energy"].n, gaa.measures["mirrored"].n) == (3, 2)

@@ -300,6 +300,21 @@ def rationale_regularizers() -> list[Entry]:
             f"{_REGULARIZERS}.anchors:LogitAnchor",
             "Predictions stay near those of zero-shot (PromptSRC)",
         ),
+        Entry(
+            "gaa-mass",
+            f"{_REGULARIZERS}.masses:GaaMass",
+            "Relevance by GAA lies on the object: −log RMA; needs masks or boxes",
+        ),
+        Entry(
+            "attention-mass",
+            f"{_REGULARIZERS}.masses:AttentionMass",
+            "The CLS token attends to the object; needs masks or boxes",
+        ),
+        Entry(
+            "evidence-anchor",
+            f"{_REGULARIZERS}.evidence_anchor:EvidenceAnchor",
+            "Relevance stays where zero-shot has it; needs no annotation",
+        ),
     ]
 
 

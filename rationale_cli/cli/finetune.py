@@ -24,6 +24,7 @@ def command(
     batch_size: given.BatchSize = None,
     seed: given.Seed = None,
     shots: given.Shots = None,
+    mask_fraction: given.MaskFraction = None,
     protocol: given.Protocol = None,
     limit: Annotated[
         int | None,
@@ -56,6 +57,8 @@ def command(
       rationale finetune --method lp --dataset folder --data photographs --epochs 5
 
       rationale finetune --method tip-adapter --shots 16
+
+      rationale finetune --regularizer gaa-mass --mask-fraction 0.05
     """
     from .launch import relaunched
 
@@ -72,6 +75,7 @@ def command(
         "--batch-size": batch_size,
         "--seed": seed,
         "--shots": shots,
+        "--mask-fraction": mask_fraction,
         "--protocol": protocol,
         "--limit=train.limit": limit,
         "--precision=train.precision": precision,

@@ -29,6 +29,7 @@ ALIASES = {
     "--batch-size": "train.batch_size",
     "--seed": "train.seed",
     "--shots": "train.shots",
+    "--mask-fraction": "train.mask_fraction",
     "--layers": "explain.layers",
     "--scalar": "explain.scalar",
     "--target": "explain.target",
@@ -137,6 +138,15 @@ Shots = Annotated[
         metavar="N",
         show_default="all",
         help="Tune on N pictures of each class, the same for every method.",
+        rich_help_panel=HOW,
+    ),
+]
+MaskFraction = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        show_default="1",
+        help="Let the regularizer see the masks of this share of the pictures.",
         rich_help_panel=HOW,
     ),
 ]

@@ -19,7 +19,10 @@ from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
 from .regularizer import (
     IMAGES,
+    MASKS,
     ImageTuning,
+    MaskedTerm,
+    Masks,
     Outputs,
     Regularizer,
     RegularizerOptions,
@@ -27,11 +30,13 @@ from .regularizer import (
     Term,
     TextTuning,
     TunedTexts,
+    Watching,
 )
 from .sample import Boxes, Evidence, Mask, Sample, Task
 
 __all__ = [
     "IMAGES",
+    "MASKS",
     "SCALARS",
     "Attribution",
     "Boxes",
@@ -49,6 +54,8 @@ __all__ = [
     "ImageTuning",
     "Mask",
     "MaskRules",
+    "MaskedTerm",
+    "Masks",
     "Matching",
     "Method",
     "MethodOptions",
@@ -79,5 +86,6 @@ __all__ = [
     "TextTuning",
     "TunedTexts",
     "VisionLanguageModel",
+    "Watching",
     "Worded",
 ]

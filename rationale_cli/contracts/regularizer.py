@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 IMAGES = "images"
 """A need that every method meets: the pictures. The step is then not trained on cached features."""
+
+MASKS = "masks"
+"""A need that the data meet: where the object is in each picture. The term is then a ``MaskedTerm``."""
+
+
+class Masks(NamedTuple):
+    """Where the object is in the pictures of a batch, cropped and mirrored as they are."""
+
+    inside: Tensor
+    """B×S×S uint8, 1 on the object; zero where nothing is known."""
+    known: Tensor
+    """B bool: whether mask or boxes were read (``train.mask_fraction``) and the object is in view."""
 
 
 class Outputs(NamedTuple):
@@ -100,7 +113,7 @@ class Term(Protocol):
 
     It trains nothing of its own. What is random is drawn from torch's generator, which the step of the run
     seeds. Optional: ``begin_epoch(number) -> None`` is called before the first step of each epoch, counted
-    from 0, and where training is resumed within one.
+    from 0, and where training is resumed within one; and the method of ``Watching``.
     """
 
     def __call__(self, inputs: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
@@ -109,6 +122,22 @@ class Term(Protocol):
         ``inputs`` are images B×3×S×S where the regularizer needs ``images``, else perhaps cached features. Of
         ``outputs``, what the regularizer needs is there.
         """
+        ...
+
+
+class MaskedTerm(Protocol):
+    """The ``Term`` of a regularizer that needs ``masks``."""
+
+    def __call__(self, inputs: Tensor, labels: Tensor, outputs: Outputs, masks: Masks) -> Tensor:
+        """As ``Term``; a picture whose mask is not known contributes nothing."""
+        ...
+
+
+class Watching(Protocol):
+    """A term that looks at how the step computes its outputs, to spare a forward of its own."""
+
+    def watching(self) -> AbstractContextManager[object]:
+        """Is entered while the step computes the ``outputs`` that the term is then given."""
         ...
 
 
@@ -133,7 +162,7 @@ class Regularizer(Protocol):
 
     needs: ClassVar[tuple[str, ...]]
     """What the method must offer (``Method.offers``): fields of ``Outputs``, attributes of its step, or
-    ``images``."""
+    ``images``, which every method meets, and ``masks``, which the data do."""
 
     @property
     def Options(self) -> type[RegularizerOptions]:

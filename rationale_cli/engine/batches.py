@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ..contracts import Preprocessing, Sample, Split
 from ..errors import InputError, PluginError
 from ..recipe import Corruption
-from ..toolkit.geometry import mask_on_view, model_view, to_bytes
+from ..toolkit.geometry import mask_of, mask_on_view, model_view, to_bytes
 from .corruption import corrupted
 
 _CACHE_BYTES = 1 << 30
@@ -87,7 +87,11 @@ class Batch:
 
 
 class Pictures(TorchDataset[Example | Unreadable]):
-    """A split as examples for one model. Deterministic views are kept in memory while they fit."""
+    """A split as examples for one model. Deterministic views are kept in memory while they fit.
+
+    ``evidence``: with masks and backgrounds, to explain them. ``masked``: indices of the pictures that are
+    trained on with their masks, augmented like them; their pixels are the same with and without.
+    """
 
     def __init__(
         self,
@@ -97,14 +101,16 @@ class Pictures(TorchDataset[Example | Unreadable]):
         evidence: bool,
         augment: str = "none",
         corruption: Corruption | None = None,
+        masked: Collection[int] = (),
     ) -> None:
         self.split = split
         self.preprocessing = preprocessing
         self.evidence = evidence
         self.corruption = corruption
         self.augment = _augmentation(augment, preprocessing.size)
+        self.masked = frozenset(masked)
         self._kept: dict[int, Example] = {}
-        room = _CACHE_BYTES // (3 * preprocessing.size**2)
+        room = _CACHE_BYTES // ((4 if masked else 3) * preprocessing.size**2)
         self._keep = self.augment is None and not evidence and len(split) <= room
 
     def __len__(self) -> int:
@@ -116,39 +122,42 @@ class Pictures(TorchDataset[Example | Unreadable]):
             return self._kept[index]
         try:
             sample = self.split[index]
-            example = self._example(sample, epoch)
+            example = self._example(sample, epoch, masked=index in self.masked)
         except InputError as error:
             return Unreadable(self.split.ids[index], error.what, error.where)
         if self._keep:
             self._kept[index] = example
         return example
 
-    def _example(self, sample: Sample, epoch: int) -> Example:
-        if self.augment is not None:
-            return Example(sample.id, sample.label, self._augmented(sample, epoch))
-        plain = Example(sample.id, sample.label, self._seen(sample.image, sample.id))
-        if not self.evidence:
-            return plain
-        mask = background = None
-        if sample.evidence is not None:
-            try:
+    def _example(self, sample: Sample, epoch: int, *, masked: bool) -> Example:
+        try:
+            if self.augment is not None:
+                return Example(sample.id, sample.label, *self._augmented(sample, epoch, masked=masked))
+            plain = Example(sample.id, sample.label, self._seen(sample.image, sample.id))
+            if sample.evidence is not None and (self.evidence or masked):
                 mask = mask_on_view(sample.evidence, sample.image.size, self.preprocessing)
-            except InputError as error:
-                raise InputError(error.what, where=sample.id) from error
-        if sample.background is not None:
-            background = self._seen(sample.background, sample.id)
-        return replace(plain, mask=mask, background=background)
+                plain = replace(plain, mask=mask)
+        except InputError as error:
+            raise InputError(error.what, where=error.where or sample.id) from error
+        if self.evidence and sample.background is not None:
+            return replace(plain, background=self._seen(sample.background, sample.id))
+        return plain
 
     def _seen(self, image: Image.Image, identifier: str) -> Tensor:
         view = model_view(image, self.preprocessing)
         return to_bytes(corrupted(view, self.corruption, identifier) if self.corruption else view)
 
-    def _augmented(self, sample: Sample, epoch: int) -> Tensor:
+    def _augmented(self, sample: Sample, epoch: int, *, masked: bool) -> tuple[Tensor, Tensor | None]:
+        """Pixels, and the mask where it is wanted and known."""
         assert self.augment is not None
+        evidence = sample.evidence if masked else None
         # The view depends on picture and epoch only: the same in any number of workers and processes.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(zlib.crc32(f"{sample.id}/{epoch}".encode()))
-            return to_bytes(self.augment(sample.image))
+            if evidence is None:
+                return to_bytes(self.augment(sample.image)), None
+            image, mask = self.augment(sample.image, _as_mask(mask_of(evidence, sample.image.size)))
+            return to_bytes(image), mask[0].as_subclass(Tensor).contiguous()
 
 
 def readers(asked: int | None, pictures: int) -> int:
@@ -228,7 +237,15 @@ def _stacked(tensors: Sequence[Tensor], dimensions: int) -> Tensor:
     return torch.stack(list(tensors)) if tensors else torch.zeros((0,) * dimensions, dtype=torch.uint8)
 
 
-def _augmentation(name: str, size: int) -> Callable[[Image.Image], Image.Image] | None:
+def _as_mask(mask: Image.Image) -> Tensor:
+    """1×H×W, which the augmentations treat like the picture, but for its colours."""
+    from torchvision import tv_tensors
+
+    drawn: Tensor = tv_tensors.Mask(torch.from_numpy(np.array(mask, dtype=np.uint8))[None])
+    return drawn
+
+
+def _augmentation(name: str, size: int) -> Callable[..., Any] | None:
     if name == "none":
         return None
     # Imported here: it takes seconds, and most runs do without.
@@ -244,5 +261,5 @@ def _augmentation(name: str, size: int) -> Callable[[Image.Image], Image.Image] 
     }
     if name not in known:
         raise PluginError(f"Expected an augmentation ({', '.join(known)}) but got {name!r}.")
-    transform: Callable[[Image.Image], Image.Image] = v2.Compose(known[name])
+    transform: Callable[..., Any] = v2.Compose(known[name])
     return transform

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..contracts import MethodOptions, PluginOptions
+from ..contracts import MASKS, MethodOptions, PluginOptions
 from ..hooks import bare_name
 from ..recipe import (
     NOUNS,
@@ -110,8 +110,14 @@ class Configuration:
     @property
     def indifferent(self) -> tuple[str, ...]:
         """Keys of ``train`` that do not change the result; where nothing is learned, all but the seed."""
-        every = tuple(key for key in TrainOptions.model_fields if key != "seed")
-        return NOT_DECISIVE if self.learns else every
+        if not self.learns:
+            return tuple(key for key in TrainOptions.model_fields if key != "seed")
+        return NOT_DECISIVE if self.sees_masks else (*NOT_DECISIVE, "mask_fraction")
+
+    @property
+    def sees_masks(self) -> bool:
+        """Whether a regularizer looks at where the object is."""
+        return any(MASKS in getattr(one.plugin, "needs", ()) for one in self.regularizers)
 
     def digest(self) -> str:
         """Eight hexadecimal digits of what determines the training.

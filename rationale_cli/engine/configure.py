@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from ..contracts import IMAGES, Attribution, Method, Regularizer
+from ..contracts import IMAGES, MASKS, Attribution, Method, Regularizer
 from ..errors import InputError, PluginError
 from ..recipe import (
     REGULARIZER,
@@ -138,7 +138,7 @@ def _regularizers(draft: Draft, registry: Registry, method: Named, problems: lis
 
 def _check_offers(regularizer: Named, method: Named) -> None:
     """Looked for on the method's class: before any weight is read."""
-    offered = (IMAGES, *getattr(method.plugin, "offers", ()))
+    offered = (IMAGES, MASKS, *getattr(method.plugin, "offers", ()))
     needs = cast(type[Regularizer], regularizer.plugin).needs
     lacking = [need for need in needs if need not in offered]
     if lacking:

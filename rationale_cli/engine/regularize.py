@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from ..contracts import IMAGES, Progress, Regularizer, RegularizerOptions, Setting, Term
+from ..contracts import (
+    IMAGES,
+    MASKS,
+    MaskedTerm,
+    Masks,
+    Progress,
+    Regularizer,
+    RegularizerOptions,
+    Setting,
+    Term,
+    Watching,
+)
 from ..errors import PluginError
 from ..toolkit.steps import Forward, lacks
 from .build import Built
@@ -47,14 +59,15 @@ def regularized(built: Built, chosen: Sequence[Regularizer], progress: Progress)
         built.preprocessing,
     )
     terms, weights = [], []
+    masked = [MASKS in one.needs for one in chosen]
     for configured, one in zip(built.configuration.regularizers, chosen, strict=True):
         _check(one, step, configured.name, built.configuration.method.name)
         torch.manual_seed(setting.seed)
         terms.append(one.build(setting))
         weights.append(cast(RegularizerOptions, configured.options).weight)
     needs = {need for one in chosen for need in one.needs}
-    cacheable = hasattr(step, "cached") and IMAGES not in needs
-    return (_CacheableStep if cacheable else RegularizedStep)(step, terms, weights, needs)
+    cacheable = hasattr(step, "cached") and not needs.intersection({IMAGES, MASKS})
+    return (_CacheableStep if cacheable else RegularizedStep)(step, terms, weights, needs, masked)
 
 
 def unseen(built: Built) -> tuple[str, ...]:
@@ -69,7 +82,7 @@ def unseen(built: Built) -> tuple[str, ...]:
 class RegularizedStep(nn.Module):
     """A step whose loss is the method's own plus weight · term of each regularizer (``Step``).
 
-    ``needs``: what the terms need of it, together.
+    ``needs``: what the terms need of it, together; ``masked``: which of them are given masks.
     """
 
     def __init__(
@@ -78,12 +91,14 @@ class RegularizedStep(nn.Module):
         terms: Sequence[nn.Module],
         weights: Sequence[float],
         needs: Collection[str] = (),
+        masked: Sequence[bool] = (),
     ) -> None:
         super().__init__()
         self.step = step
         self.terms = nn.ModuleList(terms)
         self.weights = tuple(weights)
         self._needs = needs
+        self._masked = tuple(masked) or (False,) * len(terms)
         self._outputs = Forward(step, needs)
 
     def begin_training(self, epochs: int) -> None:
@@ -104,13 +119,22 @@ class RegularizedStep(nn.Module):
         kept: Callable[[], Mapping[str, Tensor]] | None = getattr(self.step, "kept", None)
         return kept() if kept is not None else {}
 
-    def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """The batch as the method's step gets it → scalar."""
+    def forward(self, inputs: Tensor, labels: Tensor, masks: Masks | None = None) -> Tensor:
+        """The batch as the method's step gets it, and its masks where a term needs them → scalar."""
         # The method's own draws come first: they are those of a run without regularizers.
-        outputs = self._outputs(inputs, labels)
+        with ExitStack() as stack:
+            for term in self.terms:
+                if hasattr(term, "watching"):
+                    stack.enter_context(cast(Watching, term).watching())
+            outputs = self._outputs(inputs, labels)
         loss = outputs.loss
-        for term, weight in zip(self.terms, self.weights, strict=True):
-            loss = loss + weight * cast(Term, term)(inputs, labels, outputs)
+        for term, weight, masked in zip(self.terms, self.weights, self._masked, strict=True):
+            if masked:
+                assert masks is not None
+                value = cast(MaskedTerm, term)(inputs, labels, outputs, masks)
+            else:
+                value = cast(Term, term)(inputs, labels, outputs)
+            loss = loss + weight * value
         return loss
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 import torch
@@ -51,9 +51,9 @@ class TrainingPictures:
         """See ``Support.size``."""
         return len(self._indices(part))
 
-    def pictures(self, augment: str) -> Pictures:
-        """The split on the model's input grid."""
-        return Pictures(self.split, self._built.preprocessing, evidence=False, augment=augment)
+    def pictures(self, augment: str, masked: Collection[int] = ()) -> Pictures:
+        """The split on the model's input grid, some of its pictures with their masks."""
+        return Pictures(self.split, self._built.preprocessing, evidence=False, augment=augment, masked=masked)
 
     def batches(
         self, part: Drawn, *, passes: int = 1, augment: str | None = None

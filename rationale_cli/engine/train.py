@@ -20,7 +20,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..contracts import Classifier, Fitted, Progress
+from ..contracts import Classifier, Fitted, Masks, Progress
 from ..errors import InputError, WorkError
 from ..recipe import TrainOptions
 from ..runs.atomic import atomic_path
@@ -29,6 +29,8 @@ from ..toolkit.modes import training
 from .batches import Batch, Key, Pictures, chunks, loader
 from .schedule import schedule
 
+_Inputs = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Masks]
+"""What a step takes: images or features, labels, and masks where they are asked for."""
 _SAVE_SECONDS = 30.0
 _SAVE_SHARE = 20.0
 _LOG_SECONDS = 1.0
@@ -172,9 +174,9 @@ class _Loop:
 
             # A loss is looked at when the next step is under way: a GPU never waits for the reader.
             waiting: tuple[int, Tensor] | None = None
-            for step, (inputs, labels) in enumerate(self._inputs(start, features), start=start):
+            for step, batch in enumerate(self._inputs(start, features), start=start):
                 self._begin(step, resumed=step == start)
-                loss = self._step(step, inputs, labels)
+                loss = self._step(step, batch)
                 if waiting is not None:
                     settle(*waiting)
                 waiting = step, loss
@@ -200,13 +202,13 @@ class _Loop:
         if offered is not None:
             offered(number)
 
-    def _step(self, step: int, inputs: Tensor, labels: Tensor) -> Tensor:
+    def _step(self, step: int, batch: _Inputs) -> Tensor:
         """Take a step; its loss, the mean over the processes."""
         _seed(_mix(self.plan.seed, step, self.accelerator.process_index), self.accelerator.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
         with self.accelerator.autocast():
-            loss = self.module(inputs, labels)
+            loss = self.module(*batch)
         self.accelerator.backward(loss)
         if self.options.clip_norm is not None:
             self.accelerator.clip_grad_norm_(self.parameters, self.options.clip_norm)
@@ -226,7 +228,7 @@ class _Loop:
             )
         return value
 
-    def _inputs(self, start: int, features: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
+    def _inputs(self, start: int, features: Tensor | None) -> Iterator[_Inputs]:
         device = self.accelerator.device
         shares = _Shares(self.plan, start, self.accelerator.process_index, self.accelerator.num_processes)
         if features is not None:
@@ -238,7 +240,8 @@ class _Loop:
         for batch in loader(self.pictures, shares, self.options.workers):
             self._readable(batch)
             pixels = normalise(_moved(batch.pixels, device), self.pictures.preprocessing)
-            yield pixels, _moved(batch.labels, device)
+            labels = _moved(batch.labels, device)
+            yield (pixels, labels, _masks(batch, device)) if self.pictures.masked else (pixels, labels)
 
     def _readable(self, batch: Batch) -> None:
         if not self.options.skip_bad or not batch.ids:
@@ -387,6 +390,12 @@ def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float)
         # On the CPU a step takes 1 % less time with it, and results would differ in their last bits.
         fused=True if parameters[0].is_cuda else None,
     )
+
+
+def _masks(batch: Batch, device: torch.device) -> Masks:
+    """What a crop left outside is not in view."""
+    seen = batch.annotated & batch.masks.flatten(1).any(dim=1)
+    return Masks(_moved(batch.masks, device), _moved(seen, device))
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:

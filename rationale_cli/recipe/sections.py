@@ -69,6 +69,9 @@ class TrainOptions(PluginOptions):
     """Train on at most so many pictures, evenly spread over the split, for a quick look."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Train on this share of the pictures, evenly spread over the split, but on a batch at least."""
+    mask_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of the training pictures whose masks or boxes a regularizer may see: drawn by shot_seed, those of
+    a small share are among those of a larger. It changes nothing else."""
     skip_bad: bool = False
     """Leave unreadable pictures out, named and counted, instead of stopping."""
 

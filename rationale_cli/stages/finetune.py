@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ..contracts import Fitted, MethodOptions, Progress, Regularizer, Silent
+from ..engine.annotated import annotated
 from ..engine.build import Built, accelerator, build, place
 from ..engine.configuration import Configuration
 from ..engine.regularize import regularized, regularizers
@@ -75,13 +76,14 @@ def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneR
     if _looks(built):
         # Drawn before a folder is made: what is wrong with the data leaves nothing behind.
         pictures.draw()
+    masked = _masked(built, pictures)
     weights = fingerprint(cast(nn.Module, built.model))
     place(built.classifier, machine.device)
     step = regularized(built, chosen, progress) if _trains(built) or chosen else None
     folder = existing or _create(request, built, _files_of(chosen) | read, machine, weights)
     machine.wait_for_everyone()
     _prepare(built, pictures, machine)
-    trained = _train(built, step, pictures, folder, machine, progress) if step else None
+    trained = _train(built, step, pictures, masked, folder, machine, progress) if step else None
     if machine.is_main_process:
         folder = _finish(built, pictures, folder, trained)
     machine.wait_for_everyone()
@@ -141,6 +143,13 @@ def _trains(built: Built) -> bool:
 def _looks(built: Built) -> bool:
     """Whether anything is done with training pictures; else the data need no training split."""
     return _trains(built) or hasattr(built.method, "prepare") or getattr(built.method, "validates", False)
+
+
+def _masked(built: Built, pictures: TrainingPictures) -> tuple[int, ...]:
+    """The training pictures whose masks a regularizer sees; raises as ``annotated`` does."""
+    if not (_trains(built) and built.configuration.sees_masks):
+        return ()
+    return annotated(pictures.split, pictures.draw().train, built.configuration.train)
 
 
 def _create(
@@ -225,6 +234,7 @@ def _train(
     built: Built,
     step: nn.Module,
     pictures: TrainingPictures,
+    masked: Collection[int],
     folder: Run,
     machine: Accelerator,
     progress: Progress,
@@ -232,7 +242,7 @@ def _train(
     configuration = built.configuration
     options = cast(MethodOptions, configuration.method.options)
     places = Places(folder.path / "state" / "training.pt", folder.log)
-    given = TrainingSet(pictures.pictures(configuration.train.augment), pictures.draw().train)
+    given = TrainingSet(pictures.pictures(configuration.train.augment, masked), pictures.draw().train)
     return train(
         Fitted(built.classifier, step), given, configuration.train, options.lr, places, machine, progress
     )

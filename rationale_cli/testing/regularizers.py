@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import cast
 
 import torch
@@ -11,7 +12,10 @@ from torch import Tensor, nn
 
 from ..contracts import (
     IMAGES,
+    MASKS,
     Fitted,
+    MaskedTerm,
+    Masks,
     Method,
     Regularizer,
     RegularizerOptions,
@@ -20,6 +24,7 @@ from ..contracts import (
     Task,
     Term,
     VisionLanguageModel,
+    Watching,
 )
 from ..toolkit.modes import training
 from ..toolkit.steps import Forward, lacks
@@ -44,7 +49,8 @@ def check_regularizer(
 
     The term is one finite number with a gradient to what the method trains and to nothing else; it follows
     from torch's seed alone, is the same when it is built again, and building it leaves model and method as
-    they are. What it needs of the method's step is looked at too. ``model`` itself is left alone.
+    they are. One that needs masks is 0 where none is known. What it needs of the method's step is looked at
+    too. ``model`` itself is left alone.
     """
     check_plugin("regularizer", type(regularizer))
     demand(
@@ -52,7 +58,7 @@ def check_regularizer(
         "a regularizer's Options must derive from RegularizerOptions, which has the weight",
     )
     _check_recommended(regularizer)
-    offered = (IMAGES, *getattr(method, "offers", ()))
+    offered = (IMAGES, MASKS, *getattr(method, "offers", ()))
     lacking = [need for need in regularizer.needs if need not in offered]
     demand(not lacking, f"this suite needs a method that offers {lacking}: give it one")
     images = pictures(model, batch)
@@ -64,10 +70,11 @@ def check_regularizer(
     forward, another = (Forward(one.step, regularizer.needs) for one in (setting, other))
     for one in (setting, other):
         _begin(method, one, images, labels)
-    _check_term(setting, term, forward, images, labels)
-    anew = _value(again, another, images, labels)
+    masks = _left_halves(images) if MASKS in regularizer.needs else None
+    _check_term(setting, term, forward, images, labels, masks)
+    anew = _value(again, another, images, labels, masks)
     demand(
-        torch.equal(_value(term, forward, images, labels), anew),
+        torch.equal(_value(term, forward, images, labels, masks), anew),
         "a term that is built anew must be the same: training that is resumed builds it again",
     )
 
@@ -121,19 +128,26 @@ def _begin(method: Method, setting: Setting, images: Tensor, labels: Tensor) -> 
                 one.add_(_MOVE * torch.randn_like(one))
 
 
-def _check_term(setting: Setting, term: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> None:
+def _check_term(
+    setting: Setting,
+    term: nn.Module,
+    forward: Forward,
+    images: Tensor,
+    labels: Tensor,
+    masks: Masks | None,
+) -> None:
     own = {id(one) for one in setting.step.parameters()}
     foreign = {name for name, one in term.named_parameters() if one.requires_grad and id(one) not in own}
     demand(
         not foreign, f"a term trains nothing of its own, which no checkpoint would hold: {listed(foreign)}"
     )
     training(setting.step)
-    value = _value(term, forward, images, labels)
+    value = _value(term, forward, images, labels, masks)
     demand(
         value.ndim == 0 and bool(value.isfinite()), f"a term's forward must be one finite number, not {value}"
     )
     demand(
-        torch.equal(value, _value(term, forward, images, labels)),
+        torch.equal(value, _value(term, forward, images, labels, masks)),
         "a term must follow from torch's seed alone: a run that is resumed goes on as it would have",
     )
     demand(value.requires_grad, "a term must depend on what the method trains, else it changes nothing")
@@ -144,11 +158,27 @@ def _check_term(setting: Setting, term: nn.Module, forward: Forward, images: Ten
         "a term must have a gradient to what the method trains, else it changes nothing",
     )
     setting.step.zero_grad(set_to_none=True)
+    if masks is not None:
+        nothing = _value(term, forward, images, labels, _left_halves(images, unknown=len(images)))
+        demand(float(nothing.detach()) == 0, "pictures whose masks are not known must contribute nothing")
 
 
-def _value(term: nn.Module, forward: Forward, images: Tensor, labels: Tensor) -> Tensor:
+def _value(term: nn.Module, forward: Forward, images: Tensor, labels: Tensor, masks: Masks | None) -> Tensor:
     begin = getattr(term, "begin_epoch", None)
     if begin is not None:
         begin(0)
     torch.manual_seed(1)
-    return cast(Term, term)(images, labels, forward(images, labels))
+    watching = cast(Watching, term).watching() if hasattr(term, "watching") else nullcontext()
+    with watching:
+        outputs = forward(images, labels)
+    if masks is None:
+        return cast(Term, term)(images, labels, outputs)
+    return cast(MaskedTerm, term)(images, labels, outputs, masks)
+
+
+def _left_halves(images: Tensor, *, unknown: int = 0) -> Masks:
+    """Objects in the left halves of pictures B×3×S×S; the first ``unknown`` are not annotated."""
+    inside = torch.zeros_like(images[:, 0], dtype=torch.uint8)
+    inside[:, :, : images.shape[-1] // 2] = 1
+    known = torch.arange(len(images), device=images.device) >= unknown
+    return Masks(inside * known[:, None, None], known)

@@ -48,8 +48,10 @@ _TOWERS: WeakKeyDictionary[nn.Module, Tower] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class AttentionLayer:
-    """What one attention layer saw; ``query``, ``key`` and ``value`` are outside the graph, unless recorded
-    ``live``."""
+    """What one attention layer saw.
+
+    ``query``, ``key`` and ``value`` are outside the graph, unless recorded ``live``.
+    """
 
     query: Tensor
     """B×H×Q×d."""
@@ -107,19 +109,18 @@ def record(layers: range, *, live: bool = False, leaf: bool = True) -> Iterator[
 
     The first recorded output is made a leaf that requires a gradient, where it does not and ``leaf`` is true:
     with frozen parameters nothing before it is kept by autograd. ``live`` leaves queries, keys and values in
-    the graph, so that attention itself can be trained. The fast path of ``nn.MultiheadAttention``, which bypasses the
-    function, is off meanwhile; ``_directly`` takes its place. Other threads are not recorded; everything is
-    restored on leaving, also by an error. Raises ``InputError`` for attention that cannot be explained
-    (dropout, no heads).
+    the graph, so that attention itself can be trained.
+
+    The fast path of ``nn.MultiheadAttention``, which bypasses the function, is off meanwhile; ``_directly``
+    takes its place. Other threads are not recorded; everything is restored on leaving, also by an error.
+    Raises ``InputError`` for attention that cannot be explained (dropout, no heads), unless ``live``.
     """
     recording = Recording()
     with _RECORDING:
         original = F.scaled_dot_product_attention
         multihead = nn.MultiheadAttention.forward
         fast = torch.backends.mha.get_fastpath_enabled()
-        F.scaled_dot_product_attention = _recorder(
-            original, recording, layers, live=live, leaf=leaf
-        )
+        F.scaled_dot_product_attention = _recorder(original, recording, layers, live=live, leaf=leaf)
         nn.MultiheadAttention.forward = _directly(multihead)  # type: ignore[method-assign]
         torch.backends.mha.set_fastpath_enabled(False)
         try:

@@ -87,6 +87,13 @@ def evidence_on(relevance: Tensor, masks: GridMasks) -> EvidenceMass:
     return EvidenceMass(rma, _share(maps, inside, everywhere), constant)
 
 
+def share_inside(maps: Tensor, masks: GridMasks) -> Tensor:
+    """The share of maps B×h×w ≥ 0 on the object, with a gradient: B; 0 for a map of zeros."""
+    everywhere = torch.outer(masks.down.sum(dim=0), masks.across.sum(dim=0)).to(maps.dtype)
+    total = (maps * everywhere).sum(dim=(1, 2))
+    return (maps * masks.inside.to(maps.dtype)).sum(dim=(1, 2)) / torch.where(total > 0, total, 1.0)
+
+
 def _share(maps: Tensor, inside: Tensor, everywhere: Tensor) -> Tensor:
     return (maps * inside).sum(dim=(-2, -1)) / (maps * everywhere).sum(dim=(-2, -1))
 

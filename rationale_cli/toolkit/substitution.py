@@ -43,12 +43,17 @@ def as_it_came(model: VisionLanguageModel, function: ImageFunction) -> Callable[
     B×3×S×S → B×F in evaluation mode and without a gradient. Keeps a copy of those weights that train, and of
     no others.
     """
-    trained = {id(one) for one in model.parameters_of(function) if one.requires_grad}
-    named = cast(nn.Module, model).named_parameters()
-    kept = {name: one.detach().clone() for name, one in named if id(one) in trained}
+    kept = weights_as_they_came(model, function)
 
     def computed(images: Tensor) -> Tensor:
         with torch.no_grad(), evaluation(cast(nn.Module, model)):
             return called(model, kept, function, images)
 
     return computed
+
+
+def weights_as_they_came(model: VisionLanguageModel, function: ImageFunction) -> dict[str, Tensor]:
+    """A copy, by name, of those weights behind a function of the model that train."""
+    trained = {id(one) for one in model.parameters_of(function) if one.requires_grad}
+    named = cast(nn.Module, model).named_parameters()
+    return {name: one.detach().clone() for name, one in named if id(one) in trained}

@@ -91,3 +91,37 @@ def test_a_sample_is_in_order_and_of_the_size_asked_for(total, limit, share, lea
     assert set(found) <= set(range(total))
     assert len(found) <= (limit or total)
     assert len(found) >= min(total, limit or total, least)
+
+
+@pytest.mark.parametrize("augment", ["none", "standard", "mild", "reference"])
+def test_a_mask_is_cropped_and_turned_like_its_picture(augment):
+    class Painted:
+        """White where the object is, so that pixels and mask must agree."""
+
+        ids = tuple(f"picture {index}" for index in range(6))
+        labels = (0,) * 6
+
+        def __len__(self) -> int:
+            return len(self.ids)
+
+        def __getitem__(self, index: int) -> Sample:
+            inside = np.zeros((40, 50), dtype=np.uint8)
+            inside[8:30, 5 + index : 30] = 255
+            picture = Image.fromarray(np.stack([inside] * 3, axis=2))
+            return Sample(self.ids[index], picture, 0, Mask(Image.fromarray(inside)))
+
+    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+    def read(masked):
+        pictures = Pictures(Painted(), preprocessing, evidence=False, augment=augment, masked=masked)
+        (batch,) = loader(pictures, [[(epoch, index) for epoch in range(2) for index in range(6)]], 0)
+        return batch
+
+    with_masks, without = read({0, 2, 3, 5}), read(())
+    assert torch.equal(with_masks.pixels, without.pixels)
+    assert not without.annotated.any()
+    assert with_masks.annotated.tolist() == [True, False, True, True, False, True] * 2
+    rows = with_masks.annotated
+    painted = with_masks.pixels[rows].amax(dim=1) > 100
+    assert (painted == with_masks.masks[rows].bool()).float().mean() > 0.9
+    assert with_masks.masks[rows].flatten(1).any(dim=1).sum() >= 6

@@ -1,0 +1,237 @@
+"""Terms that ask where the evidence lies: their values, what they do to a model, and which masks they see."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from rationale_plugins.methods.clip_adapter import ClipAdapter
+from rationale_plugins.methods.coop import CoOp
+from rationale_plugins.methods.fine_tuning import FineTuning
+from rationale_plugins.methods.flcp import Flcp
+from rationale_plugins.methods.linear_probe import LinearProbe
+from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor, apart
+from rationale_plugins.regularizers.masses import AttentionMass, GaaMass
+from safetensors.torch import load_file
+
+from rationale_cli.contracts import MASKS, Masks, Setting, Specification, Task
+from rationale_cli.engine.annotated import annotated
+from rationale_cli.engine.configure import configure
+from rationale_cli.engine.regularize import RegularizedStep
+from rationale_cli.errors import InputError
+from rationale_cli.recipe import Draft, TrainOptions, from_mapping
+from rationale_cli.registry import Registry
+from rationale_cli.stages.finetune import FinetuneRequest
+from rationale_cli.stages.finetune import run as finetune
+from rationale_cli.testing import FakeModel, ToyDataset
+from rationale_cli.toolkit.heads import TextClassifier, class_embeddings
+from rationale_cli.toolkit.heatmaps import evidence
+from rationale_cli.toolkit.relevance import Rule, class_score, explain
+
+from ..interrupting import Stopping
+
+TASK = Task(("red", "green", "blue"))
+IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+LABELS = torch.tensor([0, 1, 2, 0])
+INSIDE = torch.zeros(4, 32, 32, dtype=torch.uint8)
+INSIDE[:, 5:21, 3:30] = 1
+MASKED = Masks(INSIDE, torch.tensor([True, True, False, True]))
+KNOWN = [0, 1, 3]
+
+
+def setting(method=FineTuning, **options):
+    torch.manual_seed(0)
+    fitted = method(method.Options(**options)).build(FakeModel(), TASK)
+    return Setting(fitted.classifier, fitted.step, TASK)
+
+
+def with_term(around, regularizer, **options):
+    made = regularizer(regularizer.Options(**options))
+    masked = [MASKS in made.needs]
+    return RegularizedStep(around.step, [made.build(around)], [made.options.weight], made.needs, masked)
+
+
+def added(around, regularizer, **options):
+    """The term's value: what it adds to the loss."""
+    whole = with_term(around, regularizer, **options)
+    given = (MASKED,) if MASKS in regularizer.needs else ()
+    return whole(IMAGES, LABELS, *given) - around.step(IMAGES, LABELS)
+
+
+def moved(around):
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for one in around.step.parameters():
+            if one.requires_grad:
+                one.add_(0.1 * torch.randn(one.shape, generator=generator))
+
+
+def unfused(query, key, value, *rest, **keywords):
+    """Attention whose softmax is in the graph, which the test then differentiates itself."""
+    unfused.maps.append((query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5).softmax(dim=-1))
+    return unfused.maps[-1] @ value
+
+
+@pytest.mark.parametrize("scalar", ["dot", "log-softmax"])
+def test_relevance_and_its_gradient_by_an_unfused_attention(monkeypatch, scalar):
+    around = setting()
+    found = added(around, GaaMass, form="linear", scalar=scalar)
+    weights = [one for one in around.step.parameters() if one.requires_grad]
+    gradients = torch.autograd.grad(found, weights, allow_unused=True)
+    unfused.maps = []
+    monkeypatch.setattr(F, "scaled_dot_product_attention", unfused)
+    features = around.classifier.features(IMAGES)
+    scores = around.classifier.score(features, scalar)[range(4), LABELS]
+    (towards,) = torch.autograd.grad(scores.sum(), unfused.maps[-1], create_graph=True)
+    maps = (towards * unfused.maps[-1]).clamp(min=0).mean(dim=1)[:, 0, 1:].view(4, 4, 4)
+    large = F.interpolate(maps[:, None], size=(32, 32), mode="bilinear")[:, 0]
+    wanted = 1 - ((large * INSIDE).sum((1, 2)) / large.sum((1, 2)))[KNOWN].mean()
+    assert found.item() == pytest.approx(wanted.item(), abs=1e-5)
+    for one, other in zip(gradients, torch.autograd.grad(wanted, weights, allow_unused=True), strict=True):
+        one, other = (torch.zeros(()) if part is None else part for part in (one, other))
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", [FineTuning, LinearProbe, CoOp, ClipAdapter])
+def test_the_mass_is_that_of_the_explanation(method):
+    around = setting(method)
+    moved(around)
+    if method is CoOp:
+        around.classifier.settle()
+    found = added(around, GaaMass, form="linear")
+    how = Specification(), class_score(around.classifier, LABELS)
+    explained = explain(around.classifier, IMAGES, [how[0]], how[1], Rule())
+    mass = evidence(explained.relevance[0], INSIDE).raw[KNOWN]
+    assert found.item() == pytest.approx(1 - mass.mean().item(), abs=1e-4)
+
+
+def test_texts_are_those_of_the_step():
+    around = setting(Flcp)
+    moved(around)
+    found = added(around, GaaMass, form="linear", scalar="cosine")
+    current = TextClassifier(around.classifier.model, class_embeddings(around.classifier.model, TASK))
+    objective = class_score(current, LABELS)
+    explained = explain(current, IMAGES, [Specification(scalar="cosine")], objective, Rule())
+    mass = evidence(explained.relevance[0], INSIDE).raw[KNOWN]
+    assert found.item() == pytest.approx(1 - mass.mean().item(), abs=1e-4)
+
+
+def test_attention_by_an_unfused_attention(monkeypatch):
+    around = setting()
+    found = added(around, AttentionMass, form="log")
+    unfused.maps = []
+    monkeypatch.setattr(F, "scaled_dot_product_attention", unfused)
+    around.classifier.features(IMAGES)
+    maps = unfused.maps[-1].mean(dim=1)[:, 0, 1:].view(4, 4, 4)
+    large = F.interpolate(maps[:, None], size=(32, 32), mode="bilinear")[:, 0]
+    mass = ((large * INSIDE).sum((1, 2)) / large.sum((1, 2)))[KNOWN]
+    assert found.item() == pytest.approx(-mass.log().mean().item(), abs=5e-3)
+
+
+def test_attention_of_a_tower_that_rests_cannot_be_guided():
+    with pytest.raises(InputError, match="tunes the image tower"):
+        added(setting(ClipAdapter), AttentionMass)
+
+
+@pytest.mark.parametrize("distance", ["kl", "cosine"])
+def test_evidence_is_held_against_the_model_as_it_came(distance):
+    around = setting(Flcp)
+    options = {"distance": distance, "scalar": "cosine"}
+    whole = with_term(around, EvidenceAnchor, **options)
+    own = around.step(IMAGES, LABELS)
+    assert (whole(IMAGES, LABELS) - own).item() == pytest.approx(0, abs=1e-4)
+    model = around.classifier.model
+    zero_shot = TextClassifier(model, class_embeddings(model, TASK))
+    specification = Specification(scalar="cosine")
+
+    def relevance(classifier):
+        objective = class_score(classifier, LABELS)
+        return explain(classifier, IMAGES, [specification], objective, Rule()).relevance[0]
+
+    before = relevance(zero_shot)
+    moved(around)
+    after = relevance(TextClassifier(model, class_embeddings(model, TASK)))
+    wanted = apart(after, before, distance)
+    assert wanted > 1e-3
+    found = whole(IMAGES, LABELS) - around.step(IMAGES, LABELS)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-2)
+
+
+def test_maps_apart_by_hand():
+    one, other = torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[1.0, 1.0]]])
+    assert apart(one, 7 * one, "kl").item() == pytest.approx(0, abs=1e-6)
+    assert apart(one, other, "cosine").item() == pytest.approx(1 - 4 / 20**0.5, abs=1e-5)
+    p, q = torch.tensor([0.5, 0.5]), torch.tensor([0.7475, 0.2525])
+    assert apart(one, other, "kl").item() == pytest.approx((p * (p / q).log()).sum().item(), abs=1e-5)
+    assert apart(torch.zeros(1, 1, 2), other, "kl").item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("regularizer", [GaaMass, AttentionMass])
+def test_training_moves_the_mass_onto_the_object(regularizer):
+    around = setting()
+    whole = with_term(around, regularizer)
+    optimizer = torch.optim.Adam((one for one in whole.parameters() if one.requires_grad), lr=1e-2)
+    before = added(around, regularizer).item()
+    for _ in range(10):
+        optimizer.zero_grad()
+        whole(IMAGES, LABELS, MASKED).backward()
+        optimizer.step()
+    assert added(around, regularizer).item() < 0.7 * before
+
+
+def test_a_share_of_the_masks():
+    split = ToyDataset(ToyDataset.Options(pictures=40)).split("train")
+    indices = range(0, 40, 2)
+    some, more = (annotated(split, indices, TrainOptions(mask_fraction=share)) for share in (0.25, 0.5))
+    assert (len(some), len(more)) == (5, 10)
+    assert set(some) < set(more) < set(indices)
+    assert annotated(split, indices, TrainOptions()) == tuple(indices)
+    assert annotated(split, indices, TrainOptions(mask_fraction=0.25, shot_seed=1)) != some
+    assert len(annotated(split, indices, TrainOptions(mask_fraction=0.001))) == 1
+
+
+def configured(regularizer, **train):
+    settings = {"limit": 24, "batch_size": 12, "epochs": 2, **train}
+    given = {"model": "tiny-clip", "method": "ft", "train": settings}
+    chosen = {} if regularizer is None else {"regularizer": regularizer}
+    return configure(Draft(from_mapping(given | chosen, "test")), Registry.discover())
+
+
+def test_the_share_of_masks_is_of_no_matter_without_a_regularizer_that_sees_them():
+    assert configured(None, mask_fraction=0.5).digest() == configured(None).digest()
+    assert configured("evidence-anchor", mask_fraction=0.5).digest() == configured("evidence-anchor").digest()
+    assert configured("gaa-mass", mask_fraction=0.5).digest() != configured("gaa-mass").digest()
+
+
+def test_an_interrupted_run_ends_the_same_and_few_masks_differ_from_all(tmp_path):
+    def tuned(name, given, *listeners, **train):
+        request = FinetuneRequest(configured(given, augment="standard", **train), tmp_path, name)
+        return finetune(request, *listeners)
+
+    both = "gaa-mass,evidence-anchor"
+    whole = load_file(tuned("whole", both).run.checkpoint)
+    with pytest.raises(KeyboardInterrupt):
+        tuned("halved", both, Stopping(3))
+    again = tuned("halved", both)
+    assert again.trained.resumed
+    resumed = load_file(again.run.checkpoint)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    few, none = (
+        load_file(tuned(name, [{"use": "gaa-mass", "weight": weight}], mask_fraction=0.1).run.checkpoint)
+        for name, weight in (("few", 1), ("none", 0))
+    )
+    plain = load_file(tuned("plain", None).run.checkpoint)
+    assert all(torch.equal(none[name], plain[name]) for name in plain)
+    assert not all(torch.equal(few[name], plain[name]) for name in plain)
+
+
+def test_data_without_masks(tmp_path):
+    class Bare:
+        ids = ("one", "two")
+
+        def __getitem__(self, index):
+            sample = ToyDataset().split("train")[index]
+            return type(sample)(sample.id, sample.image, sample.label)
+
+    with pytest.raises(InputError, match="none of 2 pictures of the split 'train' has any"):
+        annotated(Bare(), [0, 1], TrainOptions())

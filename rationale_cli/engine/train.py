@@ -331,16 +331,16 @@ class _Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(kept), encoding="utf-8")
             self.file = path.open("a", encoding="utf-8")
-        self.losses: list[float] = []
+        self.total, self.steps = 0.0, 0
         self.mean: float | None = None
         self.since = time.monotonic()
         self.written = start
 
     def record(self, step: int, plan: Plan, loss: float, lr: float) -> str:
         if step % plan.steps_per_epoch == 0:
-            self.losses = []
-        self.losses.append(loss)
-        self.mean = sum(self.losses) / len(self.losses)
+            self.total, self.steps = 0.0, 0
+        self.total, self.steps = self.total + loss, self.steps + 1
+        self.mean = self.total / self.steps
         now = time.monotonic()
         speed = (step + 1 - self.written) * plan.batch / max(now - self.since, 1e-9)
         if now - self.since > _LOG_SECONDS or step + 1 == plan.steps:

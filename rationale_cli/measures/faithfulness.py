@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from .intervals import newcombe, wilson
 
 Floats = npt.NDArray[np.float64]
 
-CAUSAL = "causal"
+CAUSAL: Final = "causal"
 SHUFFLED = "shuffled"
 _SAME = 0.9
 """Rank correlation from which on two heatmaps say the same."""

@@ -75,7 +75,7 @@ def _sentence(held: Held, one: AcrossAttributions) -> str:
         return f"{held.metric}: {found}, a rise is seen by {rise} and a fall by {fall}."
     rises = held.difference > 0
     keeps, turns = (held.rise, held.fall) if rises else (held.fall, held.rise)
-    size = number(held.difference, unit_of(held.metric), signed=True)
+    size = number(abs(held.difference), unit_of(held.metric))
     points = " points" if unit_of(held.metric) == PERCENT else ""
     turned = f", and turns by {_part(turns, weighed)}" if turns.attributions else ""
     return (

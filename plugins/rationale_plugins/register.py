@@ -311,6 +311,16 @@ def rationale_regularizers() -> list[Entry]:
             "The CLS token attends to the object; needs masks or boxes",
         ),
         Entry(
+            "rrr",
+            f"{_REGULARIZERS}.rrr:RightReasons",
+            "Gradients outside the object are small (Right for the Right Reasons); needs masks or boxes",
+        ),
+        Entry(
+            "counterfactual",
+            f"{_REGULARIZERS}.counterfactual:Counterfactual",
+            "Objects on other backgrounds keep their class, backgrounds alone have none; needs masks or boxes",
+        ),
+        Entry(
             "evidence-anchor",
             f"{_REGULARIZERS}.evidence_anchor:EvidenceAnchor",
             "Relevance stays where zero-shot has it; needs no annotation",
@@ -346,5 +356,6 @@ def rationale_formats() -> list[Entry]:
         Entry(
             "coop", f"{_FORMATS}.prompts:CoOpFormat", "A learned context as CoOp, KgCoOp and ProGrad save it"
         ),
+        Entry("peft", f"{_FORMATS}.adapters:PeftFormat", "A LoRA of peft, merged into the weights"),
         Entry("maple", f"{_FORMATS}.prompts:MaPLeFormat", "Learned prompts of both towers as MaPLe saves them"),
     ]

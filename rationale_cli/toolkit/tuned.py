@@ -54,6 +54,17 @@ class Seen(NamedTuple):
         with torch.autocast(self.features.device.type, enabled=False):
             return _patches(Rule().weigh(self.layer, towards, _FIRST).mean(dim=1)[:, 0], grid)
 
+    def value_gradients(self, scores: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Squared length of the gradient of scores B in each patch's values, as that row reads them: B×h×w.
+
+        ∂y/∂V of token t is A_t·∂y/∂o for each head: no derivative of the fused attention is needed.
+        """
+        towards = self.towards_output(scores)[:, :, _FIRST]
+        with torch.autocast(self.features.device.type, enabled=False):
+            lengths = towards.float().square().sum(dim=-1, keepdim=True)
+            squares = self.layer.probabilities(_FIRST).square() * lengths
+            return _patches(squares.sum(dim=1)[:, 0], grid)
+
     def towards_output(self, scores: Tensor) -> Tensor:
         """∂Σscores/∂o by way of the features, B×H×Q×d, in the graph."""
         # Scores may depend on attention in a text tower too; the features do not.
@@ -71,7 +82,7 @@ class Watch:
         self._tower = _tower(setting.classifier)
         self._recording: Recording | None = None
         self._places: dict[int, int] = {}
-        self._texts = _ClassTexts(setting)
+        self._texts = TunedScores(setting)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -101,13 +112,13 @@ class Watch:
         """The same, or a further forward of B×3×S×S where the step's tower rests: the score alone trains."""
         return self.tuned(outputs) or self._further(images)
 
-    def scores(self, seen: Seen, labels: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
-        """Each picture's score of its label, B, by the class vectors as they are now."""
-        return of_class(self._texts.score(seen.features, outputs, scalar), labels)
+    def every_score(self, seen: Seen, outputs: Outputs, scalar: Scalar) -> Tensor:
+        """B×C by the class vectors as they are now."""
+        return self._texts.score(seen.features, outputs, scalar)
 
-    def logits(self, features: Tensor, outputs: Outputs) -> Tensor:
-        """B×F → B×C by the class vectors as they are now."""
-        return self._texts.score(features, outputs, "native")
+    def scores(self, seen: Seen, labels: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
+        """Each picture's score of its label, B."""
+        return of_class(self.every_score(seen, outputs, scalar), labels)
 
     def _further(self, images: Tensor) -> Seen:
         last = self._tower.depth - 1
@@ -137,8 +148,8 @@ class ZeroShotRelevance:
             return Seen(features, recording.layers[last]).relevance(scores, grid).detach()
 
 
-class _ClassTexts:
-    """Scores by class vectors that may be tuned in this very step."""
+class TunedScores:
+    """Class scores of any features, by class vectors that may be tuned in this very step."""
 
     def __init__(self, setting: Setting) -> None:
         self._classifier, self._step = setting.classifier, setting.step
@@ -147,8 +158,15 @@ class _ClassTexts:
         self._encode: TunedTexts | None = None
 
     def score(self, features: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
-        """B×F → B×C."""
+        """B×F → B×C. Raises ``InputError`` for other pictures than the batch's where texts depend on them."""
         texts = outputs.class_texts
+        if texts is not None and texts.ndim > 2 and len(texts) != len(features):
+            raise InputError(
+                "Expected class texts that are the same for all pictures but those of this method depend on "
+                "the picture.",
+                where="regularizer.use",
+                next_step="use another method or another regularizer",
+            )
         if texts is None and hasattr(self._step, "tuned_texts"):
             # The method's own loss needs no text of every class.
             self._encode = self._encode or cast(TextTuning, self._step).tuned_texts(self._classnames)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from rationale_plugins.methods.clip_adapter import ClipAdapter
+from rationale_plugins.methods.cocoop import CoCoOp
 from rationale_plugins.methods.coop import CoOp
 from rationale_plugins.methods.fine_tuning import FineTuning
 from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.linear_probe import LinearProbe
+from rationale_plugins.regularizers.counterfactual import Counterfactual, composed
 from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor, apart
 from rationale_plugins.regularizers.masses import AttentionMass, GaaMass
+from rationale_plugins.regularizers.rrr import RightReasons
 from safetensors.torch import load_file
 
 from rationale_cli.contracts import MASKS, Masks, Setting, Specification, Task
@@ -177,6 +182,69 @@ def test_training_moves_the_mass_onto_the_object(regularizer):
         whole(IMAGES, LABELS, MASKED).backward()
         optimizer.step()
     assert added(around, regularizer).item() < 0.7 * before
+
+
+@pytest.mark.parametrize("method", [FineTuning, CoOp])
+def test_gradients_in_pixels_outside(monkeypatch, method):
+    around = setting(method)
+    found = added(around, RightReasons)
+    unfused.maps = []
+    monkeypatch.setattr(F, "scaled_dot_product_attention", unfused)
+    images = IMAGES.clone().requires_grad_()
+    logs = around.classifier(images).log_softmax(dim=-1)
+    (gradient,) = torch.autograd.grad(logs.sum(), images)
+    wanted = (gradient.square() * (INSIDE == 0)[:, None]).sum((1, 2, 3))[KNOWN].mean()
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_gradients_in_tokens_outside(monkeypatch):
+    around = setting()
+    found = added(around, RightReasons, at="tokens")
+    values = []
+
+    def kept(query, key, value, *rest, **keywords):
+        values.append(value)
+        return unfused(query, key, value)
+
+    unfused.maps = []
+    monkeypatch.setattr(F, "scaled_dot_product_attention", kept)
+    logs = around.classifier(IMAGES).log_softmax(dim=-1)
+    (gradient,) = torch.autograd.grad(logs.sum(), values[-1])
+    squares = gradient.square().sum((1, 3))[:, 1:].view(4, 4, 4)
+    wanted = (squares * (1 - F.avg_pool2d(INSIDE.float(), 8))).sum((1, 2))[KNOWN].mean()
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_composed_pictures_by_hand():
+    images = torch.arange(8.0).view(2, 1, 2, 2).expand(2, 3, 2, 2)
+    inside = torch.tensor([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=torch.uint8)
+    elsewhere, places = composed(images, inside, torch.tensor([1, 0]))
+    mean = pytest.approx(17 / 3)
+    assert places[:, 0].flatten().tolist() == [2, 1, 2, 3, 4, mean, 6, 7]
+    assert elsewhere[:, 0].flatten().tolist() == [0, mean, 6, 7, 2, 5, 2, 3]
+
+
+def test_a_background_alone_has_no_class():
+    around = setting()
+    moved(around)
+    whole = with_term(around, Counterfactual, weight=5, background=5)
+    optimizer = torch.optim.Adam((one for one in whole.parameters() if one.requires_grad), lr=3e-3)
+    places = composed(IMAGES, INSIDE, torch.arange(4))[1][KNOWN]
+
+    def unsure():
+        return -around.classifier(places).log_softmax(dim=-1).mean().item()
+
+    before = unsure()
+    for _ in range(10):
+        optimizer.zero_grad()
+        whole(IMAGES, LABELS, MASKED).backward()
+        optimizer.step()
+    assert math.log(3) <= unsure() < (before + math.log(3)) / 2
+
+
+def test_texts_that_depend_on_the_picture_say_nothing_of_composed_ones():
+    with pytest.raises(InputError, match="depend on the picture"):
+        added(setting(CoCoOp), Counterfactual)
 
 
 def test_a_share_of_the_masks():

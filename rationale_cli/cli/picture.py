@@ -24,6 +24,7 @@ def show(options: PictureOptions, request: ExplainRequest) -> None:
     from .screen import console, print_json
 
     result = run(request, options.image, options.class_name, options.output)
+    words = result.words
     if options.as_json:
         print_json(
             {
@@ -33,6 +34,10 @@ def show(options: PictureOptions, request: ExplainRequest) -> None:
                 "ranking": [{"class": name, "probability": value} for name, value in result.ranking],
                 "explained": result.explained,
                 "estimator": result.estimator,
+                "words": None
+                if words is None
+                else [{"word": one, "share": share} for one, share in words.words],
+                "elsewhere": None if words is None else words.elsewhere,
                 "overlay": str(result.overlay),
             }
         )
@@ -41,3 +46,6 @@ def show(options: PictureOptions, request: ExplainRequest) -> None:
     for name, value in result.ranking[1:]:
         console().print(f"            {name} ({value:.1%})", markup=False, style="dim")
     console().print(f"Heatmap of {result.explained!r} ({result.estimator}): {result.overlay}", markup=False)
+    if words is not None:
+        told = " · ".join(f"{one} {share:.0%}" for one, share in words.words)
+        console().print(f"Words of {result.explained!r}: {told}", markup=False)

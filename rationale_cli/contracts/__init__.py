@@ -3,7 +3,7 @@
 from .attribution import Attribution, Explanation, Repeated, Specification, Specified
 from .checkpoint import Checkpoint
 from .checkpoint_format import CheckpointFormat, ForeignCheckpoint, Restored
-from .classifier import SCALARS, Classifier, Family, Scalar, Worded
+from .classifier import SCALARS, Classifier, Family, Scalar, Spoken, Word, Worded
 from .dataset import Dataset, MaskRules, Nominal, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import (
@@ -79,6 +79,7 @@ __all__ = [
     "Specification",
     "Specified",
     "Split",
+    "Spoken",
     "Step",
     "Support",
     "Task",
@@ -87,5 +88,6 @@ __all__ = [
     "TunedTexts",
     "VisionLanguageModel",
     "Watching",
+    "Word",
     "Worded",
 ]

@@ -6,7 +6,7 @@ Shapes: B batch, C classes, F features, S pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,4 +74,31 @@ class Worded(Classifier, Protocol):
     @property
     def wordings(self) -> Sequence[Sequence[str]]:
         """For each class the texts of which its vector is the mean, at least one."""
+        ...
+
+
+class Word(NamedTuple):
+    """A word of a text, and where its tokens stand."""
+
+    text: str
+    start: int
+    stop: int
+    """First token and the one after the last, counted from 0 in the row that the text tower reads."""
+
+
+class Spoken(Classifier, Protocol):
+    """A capability: class vectors w = mean of unit embeddings of K texts, which can be encoded anew.
+
+    Scores compare them with features by their cosine.
+    """
+
+    def encode_texts(self, classes: Tensor) -> Tensor:
+        """P class indices → P×K×D, not normalised, in the graph: by one call of the text tower."""
+        ...
+
+    def words_of(self, label: int) -> Sequence[Sequence[Word]]:
+        """The words of each of a class's K texts, learned tokens among them.
+
+        Raises ``InputError`` for a text tower whose tokens cannot be told apart.
+        """
         ...

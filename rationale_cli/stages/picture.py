@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from matplotlib import colormaps
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
-from ..contracts import Attribution, Specification
+from ..contracts import Attribution, Classifier, Specification
 from ..engine.build import Built, accelerator, build, place, restore_checkpoint
 from ..engine.request import ExplainRequest
 from ..errors import InputError, did_you_mean
@@ -21,6 +21,7 @@ from ..runs.atomic import atomic_path
 from ..toolkit.geometry import model_view, normalise, to_bytes
 from ..toolkit.heatmaps import heatmaps
 from ..toolkit.pictures import read_picture
+from ..toolkit.words import WordRelevance, word_relevance
 
 _SHOWN = 640
 _OPACITY = 0.55
@@ -37,6 +38,9 @@ class PictureResult:
     explained: str
     """The class whose heatmap it is."""
     estimator: str
+    words: WordRelevance | None
+    """Which words of the explained class's text carried its score; None where its vector comes from none, or
+    where they cannot be told apart."""
     overlay: Path
     heatmap: npt.NDArray[np.float32]
     """S×S in [0, 1] on the model's input."""
@@ -63,7 +67,8 @@ def run(request: ExplainRequest, image: Path, class_name: str | None, output: Pa
     view = model_view(picture, built.preprocessing)
     images = normalise(to_bytes(view)[None].to(machine.device), built.preprocessing)
     with torch.no_grad():
-        probabilities = built.classifier(images)[0].float().softmax(dim=-1).cpu()
+        features = built.classifier.features(images)
+        probabilities = built.classifier.logits(features)[0].float().softmax(dim=-1).cpu()
     explained = int(probabilities.argmax()) if target is None else target
     attribution = cast(Attribution, request.attributions[0].build())
     specified = attribution.specified
@@ -85,9 +90,17 @@ def run(request: ExplainRequest, image: Path, class_name: str | None, output: Pa
         tuple((names[index], float(probabilities[index])) for index in order),
         names[explained],
         ", ".join([request.attributions[0].bare, *told]),
+        _words(built.classifier, features, targets),
         overlay,
         heatmap,
     )
+
+
+def _words(classifier: Classifier, features: Tensor, targets: Tensor) -> WordRelevance | None:
+    try:
+        return word_relevance(classifier, features, targets)[0]
+    except InputError:  # The heatmap, which is what was asked for, needs no words.
+        return None
 
 
 def _class_index(built: Built, name: str | None) -> int | None:

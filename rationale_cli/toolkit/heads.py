@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import Family, Scalar, Task, VisionLanguageModel
+from ..contracts import Family, PromptLearnable, Scalar, Task, VisionLanguageModel, Word
 from ..errors import InputError
 from .modes import evaluation
+from .prompts import NEEDS, words_in
 
 
 class VectorClassifier(nn.Module, ABC):
@@ -132,6 +133,23 @@ class WordedClassifier(TextClassifier):
     def __init__(self, model: VisionLanguageModel, task: Task) -> None:
         super().__init__(model, class_embeddings(model, task))
         self.wordings = task.texts
+
+    def encode_texts(self, classes: Tensor) -> Tensor:
+        """See ``Spoken``."""
+        texts = [text for label in classes.tolist() for text in self.wordings[label]]
+        tokens = _to(self.model.tokenize(texts), classes.device)
+        embedded = self.model.embed_texts(tokens)
+        return embedded.view(len(classes), -1, embedded.shape[-1])
+
+    def words_of(self, label: int) -> list[tuple[Word, ...]]:
+        """See ``Spoken``; a word is what stands between blanks."""
+        lacking = [need for need in NEEDS if not hasattr(self.model, need)]
+        if lacking:
+            raise InputError(
+                f"Expected a model that counts the tokens of its texts but {type(self.model).__name__} lacks "
+                f"{', '.join(lacking)}."
+            )
+        return words_in(cast(PromptLearnable, self.model), self.wordings[label])
 
 
 class LinearClassifier(VectorClassifier):

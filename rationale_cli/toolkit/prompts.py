@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..contracts import DeepPromptLearnable, PromptLearnable
+from ..contracts import DeepPromptLearnable, PromptLearnable, Word
 from ..errors import InputError
 
 NEEDS = ("token_embeddings", "embed_prompts", "token_counts")
@@ -28,7 +28,7 @@ _WORD = "a"
 """Holds the context's place; one token in the vocabularies of CLIP, SigLIP and BERT."""
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """What surrounds the words of a text in its row of tokens."""
 
     first: int
@@ -65,7 +65,7 @@ class Prompts:
         chunk: int = 256,
     ) -> None:
         self.model, self.length, self.chunk = model, length, chunk
-        frame, filler = _frame(model, length), _filler(length)
+        frame, filler = frame_of(model, length), _filler(length)
         self._tokens = _tokenized(model, [f"{filler} {name}." for name in names], length)
         without_stop = _tokenized(model, [f"{filler} {name}" for name in names], length)
         own = (model.token_counts(without_stop) - length - frame.both).tolist()
@@ -76,11 +76,24 @@ class Prompts:
             _order(start, length, name, width, position) for start, name in zip(starts, own, strict=True)
         ]
         self._order = torch.tensor(orders, device=counts.device)
+        self._names, self._filler, self._starts, self._width = tuple(names), filler, starts, width
         self._places = (self._order >= width).nonzero()[:, 1].view(len(orders), length)
 
     def __len__(self) -> int:
         """C."""
         return len(self._order)
+
+    def words(self, name: int) -> tuple[Word, ...]:
+        """The words of a prompt in their order: those of the name, and ``[V1]`` to ``[VM]`` of the context.
+
+        Raises ``InputError`` as ``words_in`` does.
+        """
+        (written,) = words_in(self.model, [f"{self._filler} {self._names[name]}"])
+        order, moved = self._order[name].tolist(), self._starts[name] - written[0].start
+        names = [(one.text, one.start + moved, one.stop - one.start) for one in written[self.length :]]
+        context = [(f"[V{number + 1}]", self._width + number, 1) for number in range(self.length)]
+        placed = [(order.index(token), text, count) for text, token, count in (*context, *names)]
+        return tuple(Word(text, place, place + count) for place, text, count in sorted(placed))
 
     def encode(self, contexts: Tensor, of: Tensor, names: Tensor, deeper: Sequence[Tensor] = ()) -> Tensor:
         """P prompts: context ``of[p]`` of K×M×W around name ``names[p]`` → P×D, not normalised.
@@ -128,7 +141,7 @@ class Prompts:
 
 def context_of(model: PromptLearnable, words: str) -> Tensor:
     """The embeddings of some words, M×W, to begin with. Raises ``InputError`` as ``Prompts`` does."""
-    frame = _frame(model, 1)
+    frame = frame_of(model, 1)
     tokens = _tokenized(model, [words], 0)
     row, count = model.token_embeddings(tokens)[0], int(model.token_counts(tokens))
     if count == frame.both:
@@ -143,7 +156,37 @@ def random_context(model: PromptLearnable, length: int) -> Tensor:
     return (torch.randn(length, like.shape[-1]) * _DEVIATION).to(like)
 
 
-def _frame(model: PromptLearnable, length: int) -> _Frame:
+def words_in(model: PromptLearnable, texts: Sequence[str]) -> list[tuple[Word, ...]]:
+    """Where the words of texts stand, found by counting the tokens of their beginnings.
+
+    A word is what stands between blanks. Raises ``InputError`` as ``Prompts`` does, and for a tokeniser whose
+    tokens reach over words.
+    """
+    frame = frame_of(model, 1)
+    return [_words(model, text, frame) for text in texts]
+
+
+def _words(model: PromptLearnable, text: str, frame: Frame) -> tuple[Word, ...]:
+    words = text.split()
+    beginnings = [" ".join(words[:count]) for count in range(1, len(words) + 1)]
+    tokens = _tokenized(model, beginnings, 0)
+    rows, counts = model.token_embeddings(tokens), model.token_counts(tokens).tolist()
+    whole = frame.start(rows.shape[1], counts[-1])
+    found, done = [], 0
+    for word, row, count in zip(words, rows, counts, strict=True):
+        start, length = frame.start(len(row), count), count - frame.both
+        if length < done or not torch.equal(row[start : start + length], rows[-1][whole : whole + length]):
+            raise InputError(
+                f"Expected a tokeniser that keeps words apart but the tokens of {text!r} do not begin with "
+                f"those of its beginning at {word!r}.",
+                where=type(model).__name__,
+            )
+        found.append(Word(word, whole + done, whole + length))
+        done = length
+    return tuple(found)
+
+
+def frame_of(model: PromptLearnable, length: int) -> Frame:
     """Found by texts of equal words, so many and one more: they differ first where the longer goes on."""
     right = _at_the_right(model)
     tokens = _tokenized(model, [_filler(length), _filler(length + 1)], length)
@@ -160,7 +203,7 @@ def _frame(model: PromptLearnable, length: int) -> _Frame:
             where=type(model).__name__,
             next_step="choose a method that learns no prompts",
         )
-    return _Frame(first, counts[0] - length, right)
+    return Frame(first, counts[0] - length, right)
 
 
 def _at_the_right(model: PromptLearnable) -> bool:

@@ -73,13 +73,17 @@ def test_one_photograph(rationale: Command, tmp_path: Path) -> None:
     Image.fromarray(picture).save(tmp_path / "photo.png")
     told = rationale("explain", "base", "--image", "photo.png", "--class", "dotted", "-o", "seen.png")
     assert "Prediction:" in told.stdout
-    assert "'dotted'" in told.stdout
+    assert "Heatmap of 'dotted'" in told.stdout
+    assert "Words of 'dotted': a " in told.stdout
     overlay = Image.open(tmp_path / "seen.png")
     assert overlay.size == (640, 640)
     assert not np.array_equal(np.asarray(overlay), np.asarray(overlay.convert("L").convert("RGB")))
     answer = json.loads(rationale("explain", "base", "--image", "photo.png", "--json").stdout)
     assert answer["explained"] == answer["prediction"]
     assert sum(one["probability"] for one in answer["ranking"]) <= 1.0001
+    words = "a photo of a {} object".format(answer["explained"]).split()
+    assert [one["word"] for one in answer["words"]] == words
+    assert sum(one["share"] for one in answer["words"]) == pytest.approx(1)
     refused = rationale("explain", "base", "--image", "photo.png", "--class", "dottet", code=2)
     assert "Did you mean 'dotted'?" in refused.stderr
     assert "photo.txt" in rationale("explain", "base", "--image", "photo.txt", code=2).stderr

@@ -24,6 +24,7 @@ from rationale_cli.contracts import (
     Task,
     TunedTexts,
     VisionLanguageModel,
+    Word,
 )
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit import deep_prompts, prompts
@@ -117,6 +118,14 @@ class DeepClassifier(Resting, TextClassifier):
     def against(self, features: Tensor, vectors: Tensor) -> Tensor:
         """B×D and C×D, both of any length → B×C: scale · cosine."""
         return super().against(features, F.normalize(vectors, dim=-1))
+
+    def encode_texts(self, classes: Tensor) -> Tensor:
+        """See ``Spoken``."""
+        return self.texts(self.names, classes).unsqueeze(1)
+
+    def words_of(self, label: int) -> list[tuple[Word, ...]]:
+        """See ``Spoken``; a learned token is another one in each block."""
+        return [self.names.words(label)]
 
     def settle(self) -> None:
         """Compute the class vectors of the prompts as they are now."""

@@ -22,6 +22,7 @@ from rationale_cli.contracts import (
     Task,
     TunedTexts,
     VisionLanguageModel,
+    Word,
 )
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.heads import CosineClassifier, TextClassifier, train_only
@@ -84,6 +85,16 @@ class PromptedClassifier(Resting, TextClassifier):
     def tuned(self, context: Tensor) -> Tensor:
         """The context M×W or C×M×W → unit class vectors C×D."""
         return F.normalize(self.prompts.encode_names(context), dim=-1)
+
+    def encode_texts(self, classes: Tensor) -> Tensor:
+        """See ``Spoken``."""
+        shared = self.context.ndim == 2
+        contexts, of = (self.context[None], classes * 0) if shared else (self.context, classes)
+        return self.prompts.encode(contexts, of, classes).unsqueeze(1)
+
+    def words_of(self, label: int) -> list[tuple[Word, ...]]:
+        """See ``Spoken``."""
+        return [self.prompts.words(label)]
 
     def settle(self) -> None:
         """Compute the class vectors of the context as it is now."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import options as given
+from .importing import Format, Method
 from .launch import Processes
 
 if TYPE_CHECKING:
+    from ..registry import Registry
+    from ..runs.folder import Run
     from ..stages.explain import ExplainResult
+
+_ELSEWHERE = "Trained elsewhere"
 
 
 def command(
@@ -37,6 +43,19 @@ def command(
             metavar="DIR", help="Folder that the further dataset reads.", rich_help_panel=given.WHAT
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Explain this checkpoint, imported as by `rationale import`; --dataset and --data are what "
+            "it classifies.",
+            rich_help_panel=_ELSEWHERE,
+        ),
+    ] = None,
+    model: given.Model = None,
+    method: Method = None,
+    weights: given.Weights = None,
+    format_name: Format = None,
     audit: Annotated[
         bool | None,
         typer.Option(
@@ -109,6 +128,8 @@ def command(
       rationale explain my-run --dataset imagenet-c --data DIR --split fog-3
 
       rationale explain my-run --image cat.jpg --class dotted
+
+      rationale explain --checkpoint epoch_10.pt --model clip-vit-b-32 --dataset folder --data DIR
     """
     named = any(value is not None for value in (attribution, layers, scalar))
     flags = {
@@ -117,8 +138,8 @@ def command(
         "--target": target,
         "--split": split,
         "--corrupt": corrupt,
-        "--dataset=shift.use": dataset,
-        "--data=shift.root": data,
+        "--dataset=shift.use": None if checkpoint else dataset,
+        "--data=shift.root": None if checkpoint else data,
         "--protocol": protocol,
         "--audit=explain.audit": (not named) if audit is None else audit,
         "--batch-size=explain.batch_size": batch_size,
@@ -126,14 +147,22 @@ def command(
         "--precision=explain.precision": precision,
         "--skip-bad=explain.skip_bad": skip_bad or None,
     }
-    layer = given.overrides({name: value for name, value in flags.items() if value is not None}, sets)
-    from ..engine.request import requested
+    from ..engine.request import LATER, requested
     from ..runs.folder import opened
     from .launch import relaunched
     from .screen import TerminalProgress, plugins, print_json
 
+    later = [one for one in sets or () if not checkpoint or one.partition(".")[0] in LATER]
+    earlier = [one for one in sets or () if one not in later]
+    layer = given.overrides({name: value for name, value in flags.items() if value is not None}, later)
     registry = plugins()
-    chosen = opened(runs or (), runs_dir)
+    elsewhere = {"--model": model, "--method": method, "--weights": weights}
+    if checkpoint is None:
+        _check_alone({**elsewhere, "--format": format_name})
+        chosen = opened(runs or (), runs_dir)
+    else:
+        tuned = {**elsewhere, "--dataset": dataset, "--data": data}
+        chosen = (_imported(runs, checkpoint, format_name, tuned, earlier, registry, runs_dir),)
     if image is not None:
         from .picture import PictureOptions, show
 
@@ -153,6 +182,39 @@ def command(
         return
     for result in results:
         _show(result)
+
+
+def _imported(
+    runs: Sequence[str] | None,
+    checkpoint: Path,
+    format_name: str | None,
+    tuned: Mapping[str, Any],
+    sets: Sequence[str],
+    registry: Registry,
+    runs_dir: Path,
+) -> Run:
+    """The run of a checkpoint that was trained elsewhere. Raises ``InputError`` where runs are named too."""
+    from ..errors import InputError
+    from .importing import imported
+
+    if runs:
+        raise InputError(
+            f"Expected runs or a checkpoint but got both: {', '.join(runs)} and {checkpoint}.",
+            where="--checkpoint",
+        )
+    return imported(checkpoint, format_name, tuned, sets, registry, runs_dir)
+
+
+def _check_alone(elsewhere: Mapping[str, Any]) -> None:
+    from ..errors import InputError
+
+    for flag, value in elsewhere.items():
+        if value is not None:
+            raise InputError(
+                f"{flag} tells of a checkpoint that was trained elsewhere, but there is none.",
+                where=flag,
+                next_step="add --checkpoint FILE, or leave the option out: a run knows its own",
+            )
 
 
 def _json(result: ExplainResult) -> dict[str, Any]:

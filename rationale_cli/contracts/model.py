@@ -43,7 +43,9 @@ class VisionLanguageModel(Protocol):
 
     Optional: ``published(options) -> Mapping[str, Checkpoint]``, a class method that tells the names
     which the option ``weights`` takes; ``weights_files``, the files that were read, whose hashes the run
-    folder then records; and the capabilities ``Matching``, ``PromptLearnable`` and ``DeepPromptLearnable``.
+    folder then records; ``translated(tensors) -> Mapping[str, Tensor]``, which gives tensors of others'
+    checkpoints the model's own names where another library has other ones; and the capabilities
+    ``Matching``, ``PromptLearnable`` and ``DeepPromptLearnable``.
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]]

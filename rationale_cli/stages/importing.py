@@ -73,7 +73,7 @@ def run(request: ImportRequest, progress: Progress | None = None) -> Run:
     folder = Run.create(path, sections, {**facts, "provenance": provenance})
     with atomic_path(folder.checkpoint) as temporary:
         save_file(restored, temporary)
-    training = {
+    training: dict[str, Any] = {
         "steps": 0,
         "loss": None,
         "seconds": 0.0,
@@ -88,7 +88,7 @@ def run(request: ImportRequest, progress: Progress | None = None) -> Run:
 
 def _restored(
     built: Built, layout: CheckpointFormat, checkpoint: ForeignCheckpoint, progress: Progress
-) -> Mapping[str, torch.Tensor]:
+) -> dict[str, torch.Tensor]:
     """The delta of the checkpoint's classifier."""
     cast(nn.Module, built.classifier).eval()
     with torch.no_grad():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 from rationale_plugins.datasets.scenes import Scenes
 from rationale_plugins.methods.maple import MaPLe
+from rationale_plugins.models._clip_names import as_open_clip, as_transformers
 from safetensors.torch import save_file
+from transformers import CLIPConfig, CLIPModel
 
 from rationale_cli.contracts import Silent, Task
 from rationale_cli.engine.build import build, restore_checkpoint
@@ -224,6 +228,75 @@ def test_prompts_of_maple(images, imported, tmp_path):
         method.finish(fitted, None)
         pictures = images[..., :64, :64]
         torch.testing.assert_close(classifier(pictures), fitted.classifier.eval()(pictures))
+
+
+@pytest.fixture
+def of_transformers():
+    """A CLIPModel of the same size."""
+    torch.manual_seed(8)
+    sizes = {"num_attention_heads": 2, "num_hidden_layers": 1, "hidden_act": "gelu"}
+    vision = {**sizes, "hidden_size": 64, "intermediate_size": 256, "patch_size": 32, "image_size": 224}
+    text = {**sizes, "hidden_size": 16, "intermediate_size": 64, "vocab_size": 49408, "eos_token_id": 49407}
+    model = CLIPModel(CLIPConfig(projection_dim=512, vision_config=vision, text_config=text)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def test_a_folder_of_transformers_on_a_model_of_open_clip(of_transformers, images, imported, tmp_path):
+    of_transformers.save_pretrained(tmp_path / "folder")
+    run, classifier = imported(tmp_path / "folder")
+    assert run.configuration["imported"]["format"] == "transformers"
+    tokens = open_clip.get_tokenizer("ViT-B-32")([TASK.templates[0].format(name) for name in NAMES])
+    with torch.no_grad():
+        wanted = of_transformers(input_ids=tokens, pixel_values=images).logits_per_image
+        torch.testing.assert_close(classifier(images), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_names_there_and_back(source):
+    tensors = source.state_dict()
+    back = as_open_clip(as_transformers({f"module.{name}": one for name, one in tensors.items()}))
+    assert back.keys() == tensors.keys()
+    assert all(torch.equal(back[name], one) for name, one in tensors.items())
+    assert as_open_clip(tensors) is tensors
+
+
+def adapter(folder, **settings):
+    folder.mkdir(parents=True)
+    torch.manual_seed(9)
+    tensors = {}
+    for letter in "qv":
+        block = f"base_model.model.vision_model.encoder.layers.0.self_attn.{letter}_proj"
+        tensors[f"{block}.lora_A.weight"] = torch.randn(4, 64)
+        tensors[f"{block}.lora_B.weight"] = torch.randn(64, 4)
+    save_file(tensors, folder / "adapter_model.safetensors")
+    told = {"peft_type": "LORA", "r": 4, "lora_alpha": 2, "base_model_name_or_path": "some/clip", **settings}
+    (folder / "adapter_config.json").write_text(json.dumps(told))
+    return list(tensors.values())
+
+
+@pytest.mark.parametrize(("settings", "scale"), [({}, 0.5), ({"use_rslora": True}, 1.0)])
+def test_an_adapter_of_peft_is_merged(images, imported, tmp_path, settings, scale):
+    down_q, up_q, down_v, up_v = adapter(tmp_path / "adapter", **settings)
+    _, plain = imported(saved_head(tmp_path))
+    clip = plain.model.clip
+    run, classifier = imported(tmp_path / "adapter")
+    assert run.configuration["imported"]["format"] == "peft"
+    with torch.no_grad():
+        packed = clip.visual.transformer.resblocks[0].attn.in_proj_weight
+        packed[:64] += scale * up_q @ down_q
+        packed[128:] += scale * up_v @ down_v
+        torch.testing.assert_close(classifier(images), zero_shot(clip, images))
+
+
+def test_adapters_that_are_no_plain_lora_or_of_another_model_are_refused(imported, tmp_path):
+    adapter(tmp_path / "dora", use_dora=True)
+    with pytest.raises(InputError, match=r"plain LoRA.*use_dora"):
+        imported(tmp_path / "dora")
+    adapter(tmp_path / "lora")
+    with pytest.raises(InputError, match="belong to none of them"):
+        imported(tmp_path / "lora", TINY)
 
 
 def test_what_is_no_known_format_is_told_with_all_that_are(imported, tmp_path):

@@ -22,6 +22,7 @@ from rationale_cli.toolkit.deep_prompts import in_images, in_texts
 from rationale_cli.toolkit.weights import load, read_tensors
 
 from ._alternatives import full_precision
+from ._clip_names import as_transformers
 from ._hub_prompts import image_blocks, prompt_dimensions, text_blocks
 from ._hub_repository import OWN, folder_of, preprocessor_of, published, read_json, weights_of
 from ._hub_text import HubTokenizer
@@ -161,6 +162,10 @@ class HuggingFace(nn.Module):
         blocks = text_blocks(self.model)
         with given(blocks, in_texts(prompts, places, len(blocks))):
             return self.embed_prompts(embeddings, tokens)
+
+    def translated(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Tensors of open_clip's CLIP by the names of transformers; others as they are."""
+        return as_transformers(tensors) if self._kind == "clip" else tensors
 
     @property
     def _table(self) -> nn.Module:

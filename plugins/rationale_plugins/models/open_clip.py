@@ -29,6 +29,7 @@ from rationale_cli.errors import InputError, did_you_mean
 
 from . import _open_clip_weights as weights
 from ._alternatives import full_precision
+from ._clip_names import as_open_clip
 from ._open_clip_build import build, parse, preprocessing_of, quick_gelu
 from ._open_clip_prompts import (
     embed_deep_prompts,
@@ -164,6 +165,10 @@ class OpenClip(nn.Module):
         elif projection is not None:
             own.append(projection)
         return chain(*(module.parameters() for module in modules), own)
+
+    def translated(self, tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Tensors of transformers' CLIP by open_clip's names; others as they are."""
+        return as_open_clip(tensors)
 
     def _read(self, weights_or_tag: str, owner: str) -> None:
         """Load what the option ``weights`` means; ``none`` leaves the weights random."""

@@ -4,7 +4,7 @@ from .cache import address, cached, place, verified
 from .download import size_of
 from .files import read_safetensors, read_tensors
 from .fitting import fingerprint, load
-from .foreign import described, model_tensors, read_foreign, tuned_weights
+from .foreign import described, model_tensors, names_in_delta, read_foreign, tuned_weights
 from .locate import fetched, locate
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "load",
     "locate",
     "model_tensors",
+    "names_in_delta",
     "place",
     "read_foreign",
     "read_safetensors",

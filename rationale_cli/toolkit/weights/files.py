@@ -6,7 +6,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -109,19 +109,20 @@ def _empty(*_: object) -> dict[Any, Any]:
 
 
 @cache
-def _left_behind() -> list[tuple[Any, str]]:
+def _left_behind() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     """Names of what training leaves beside the weights, with harmless stand-ins.
 
     Dassl's schedules hold others as objects, these the optimiser, and that its state in a ``defaultdict``.
     """
-    classes = (*vars(torch.optim).values(), *vars(torch.optim.lr_scheduler).values())
-    containers: list[tuple[Any, str]] = [(_empty, "collections.defaultdict"), (_Nothing, "builtins.dict")]
-    return containers + [
-        (_Nothing, f"{one.__module__}.{one.__qualname__}")
-        for one in classes
-        if isinstance(one, type)
-        and issubclass(one, torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler)
+    found: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+        (_empty, "collections.defaultdict"),
+        (_Nothing, "builtins.dict"),
     ]
+    kinds = torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler
+    for one in (*vars(torch.optim).values(), *vars(torch.optim.lr_scheduler).values()):
+        if isinstance(one, type) and issubclass(one, kinds):
+            found.append((_Nothing, f"{one.__module__}.{one.__qualname__}"))
+    return found
 
 
 def _tensors(content: object, path: Path, ignore: Collection[str]) -> dict[str, Tensor]:

@@ -110,13 +110,20 @@ def tuned_weights(
     wanted = {id(one) for part in parts for one in classifier.model.parameters_of(part)}
     needed = [name for name, one in own.items() if id(one) in wanted]
     _check_complete(needed, given, tensors)
-    named = cast(nn.Module, classifier).named_parameters()
-    delta = {id(one): name for name, one in named if one.requires_grad}
-    fixed = [name for name in needed if id(own[name]) not in delta] + [
+    delta = names_in_delta(classifier)
+    fixed = [name for name in needed if name not in delta] + [
         name for name, _ in model.named_buffers() if name in given
     ]
     _check_fixed(fixed, given, model.state_dict())
-    return {delta[id(own[name])]: given[name] for name in needed if id(own[name]) in delta}
+    return {delta[name]: given[name] for name in needed if name in delta}
+
+
+def names_in_delta(classifier: Classifier) -> dict[str, str]:
+    """Parameters of the model that train: their names in the model → in the classifier's delta."""
+    named = cast(nn.Module, classifier).named_parameters()
+    delta = {id(one): name for name, one in named if one.requires_grad}
+    own = cast(nn.Module, classifier.model).named_parameters()
+    return {name: delta[id(one)] for name, one in own if id(one) in delta}
 
 
 def _check_complete(

@@ -23,8 +23,12 @@ LEGEND = (
 
 
 def across_tables(result: ScoreResult) -> list[Table]:
-    """One for each run that several attributions explained."""
-    return [across_table(table, one) for table in result.tables for one in table.across]
+    """One for each run that several attributions explained: those with a baseline, where there are any."""
+    found = []
+    for table in result.tables:
+        compared = [one for one in table.across if one.baseline]
+        found += [across_table(table, one) for one in compared or table.across]
+    return found
 
 
 def across_table(table: ScoreTable, one: AcrossAttributions) -> Table:
@@ -37,6 +41,7 @@ def across_table(table: ScoreTable, one: AcrossAttributions) -> Table:
         rows=tuple(Row(line.name, line.remark, cells(line)) for line in one.lines),
         legend=(LEGEND,),
         findings=tuple(sentences(one)),
+        subject="attribution",
     )
 
 

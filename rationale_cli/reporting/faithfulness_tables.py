@@ -9,6 +9,8 @@ from ..measures.faithfulness import CAUSAL, Faithfulness, Survival
 from .numbers import RATIO, UNDEFINED, interval, number
 from .tables import Cell, Row, Table
 
+_SUBJECT = "evidence"
+
 BELIEVED = (
     (CAUSAL, "causal ↑"),
     ("faithful/blur", "insertion − deletion ↑"),
@@ -42,6 +44,7 @@ def faithfulness_tables(one: Faithfulness) -> list[Table]:
             _rows(one, _known(one, BELIEVED)),
             (_BELIEVED_LEGEND,),
             tuple(_findings(one)),
+            _SUBJECT,
         ),
         Table(
             f"{head} · as patches go or come, {one.steps} steps",
@@ -49,6 +52,7 @@ def faithfulness_tables(one: Faithfulness) -> list[Table]:
             _rows(one, CURVES),
             (_CURVES_LEGEND,),
             (),
+            _SUBJECT,
         ),
         Table(
             f"{head} · against the mask",
@@ -56,6 +60,7 @@ def faithfulness_tables(one: Faithfulness) -> list[Table]:
             _rows(one, PLAUSIBLE),
             (_PLAUSIBLE_LEGEND,),
             (),
+            _SUBJECT,
         ),
     ]
     if len(one.sets) > 1:
@@ -128,7 +133,7 @@ def _agreement(one: Faithfulness, head: str) -> Table:
     )
     columns = tuple(str(place) for place in range(1, len(names) + 1))
     legend = ("Mean rank correlation of the heatmaps of each picture; columns by the numbers of the rows.",)
-    return Table(f"{head} · how far heatmaps agree", columns, rows, legend, ())
+    return Table(f"{head} · how far heatmaps agree", columns, rows, legend, (), _SUBJECT)
 
 
 def _survival(found: Sequence[Survival], head: str) -> Table:
@@ -153,6 +158,7 @@ def _survival(found: Sequence[Survival], head: str) -> Table:
             "box filled. Above 0 in the last column, valid evidence means that the object is needed.",
         ),
         (),
+        _SUBJECT,
     )
 
 

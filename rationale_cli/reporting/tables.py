@@ -76,6 +76,8 @@ class Table:
     """What the columns and marks mean."""
     findings: tuple[str, ...]
     """What can and what cannot be concluded, in sentences."""
+    subject: str = "run"
+    """What a row is of."""
 
 
 @dataclass(frozen=True)

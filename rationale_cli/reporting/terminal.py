@@ -41,7 +41,7 @@ def render(table: Table, width: int) -> RenderableType:
     """The table as a rich renderable that fits ``width``."""
     if width < STACKED:
         return _list(table)
-    grid = _grid(("run", *table.columns))
+    grid = _grid((table.subject, *table.columns))
     for row in table.rows:
         grid.add_row(_name(row), *(_stack(cell, width >= WIDE) for cell in row.cells))
     return grid
@@ -116,7 +116,7 @@ def _list(table: Table) -> RenderableType:
     """One line a run and measure: for terminals too narrow for a table of them."""
     from rich.text import Text
 
-    grid = _grid(("run", "measure", "value", "95 % interval", "difference", ""))
+    grid = _grid((table.subject, "measure", "value", "95 % interval", "difference", ""))
     grid.columns[1].justify = "left"
     grid.leading = 0
     for row in table.rows:

@@ -93,7 +93,7 @@ def test_weights_are_shares_of_the_lower_score_and_tracers_have_none(runs: tuple
     }
     (held,) = (one for one in tuned.held if one.metric == "PT")
     assert held.fall.weight == pytest.approx(1)
-    told = across_tables(score(ScoreRequest(runs, replicates=400)))[1]
+    (told,) = across_tables(score(ScoreRequest(runs, replicates=400)))
     assert any(
         "hold under 2 of 4 attributions, with 100.0 % of the weight, and turns by 1 (0.0 %" in one
         for one in told.findings

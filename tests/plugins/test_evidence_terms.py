@@ -113,10 +113,10 @@ def test_the_mass_is_that_of_the_explanation(method):
 def test_texts_are_those_of_the_step():
     around = setting(Flcp)
     moved(around)
-    found = added(around, GaaMass, form="linear", scalar="cosine")
+    found = added(around, GaaMass, form="linear")
     current = TextClassifier(around.classifier.model, class_embeddings(around.classifier.model, TASK))
     objective = class_score(current, LABELS)
-    explained = explain(current, IMAGES, [Specification(scalar="cosine")], objective, Rule())
+    explained = explain(current, IMAGES, [Specification()], objective, Rule())
     mass = evidence(explained.relevance[0], INSIDE).raw[KNOWN]
     assert found.item() == pytest.approx(1 - mass.mean().item(), abs=1e-4)
 
@@ -141,17 +141,15 @@ def test_attention_of_a_tower_that_rests_cannot_be_guided():
 @pytest.mark.parametrize("distance", ["kl", "cosine"])
 def test_evidence_is_held_against_the_model_as_it_came(distance):
     around = setting(Flcp)
-    options = {"distance": distance, "scalar": "cosine"}
-    whole = with_term(around, EvidenceAnchor, **options)
+    whole = with_term(around, EvidenceAnchor, distance=distance)
     own = around.step(IMAGES, LABELS)
     assert (whole(IMAGES, LABELS) - own).item() == pytest.approx(0, abs=1e-4)
     model = around.classifier.model
     zero_shot = TextClassifier(model, class_embeddings(model, TASK))
-    specification = Specification(scalar="cosine")
 
     def relevance(classifier):
         objective = class_score(classifier, LABELS)
-        return explain(classifier, IMAGES, [specification], objective, Rule()).relevance[0]
+        return explain(classifier, IMAGES, [Specification()], objective, Rule()).relevance[0]
 
     before = relevance(zero_shot)
     moved(around)

@@ -132,7 +132,7 @@ class _Step(nn.Module):
         return self.outputs(images, labels).loss
 
     def outputs(self, images: Tensor, labels: Tensor) -> Outputs:
-        """images B×3×S×S, labels B → the loss and the pictures' features, of unit length."""
+        """images B×3×S×S, labels B → the loss and the pictures' features."""
         model = self.classifier.model
         # Each text that occurs is encoded once, however often it occurs in the batch.
         present, position = torch.unique(self._texts_of(labels), return_inverse=True)
@@ -141,16 +141,17 @@ class _Step(nn.Module):
         tokens = {name: rows[present] for name, rows in self._tokens.items()}
         texts = F.normalize(model.embed_texts(tokens), dim=-1)
         if self.options.objective == "itc":
-            pictures = F.normalize(model.embed_images(images), dim=-1)
-            loss = self._contrastive(pictures, texts[position], labels)
-            return Outputs(loss, image_features=pictures)
+            features = model.embed_images(images)
+            loss = self._contrastive(F.normalize(features, dim=-1), texts[position], labels)
+            return Outputs(loss, image_features=features)
         matching = cast(Matching, model)
         seen = matching.image_tokens(images)
-        pictures = F.normalize(matching.pool_images(seen), dim=-1)
+        features = matching.pool_images(seen)
+        pictures = F.normalize(features, dim=-1)
         similarity = (pictures @ texts.T).detach() * self._scale().detach()
         match = matching_loss(matching, seen, tokens, similarity, position)
         loss = self._contrastive(pictures, texts[position], labels) + match
-        return Outputs(loss, image_features=pictures)
+        return Outputs(loss, image_features=features)
 
     def tuned_images(self, images: Tensor, zero_shot: Tensor) -> Tensor:
         """See ``ImageTuning``."""

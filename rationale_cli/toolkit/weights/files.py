@@ -114,15 +114,14 @@ def _left_behind() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
 
     Dassl's schedules hold others as objects, these the optimiser, and that its state in a ``defaultdict``.
     """
-    found: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    kinds = torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler
+    everything = (*vars(torch.optim).values(), *vars(torch.optim.lr_scheduler).values())
+    classes = [one for one in everything if isinstance(one, type) and issubclass(one, kinds)]
+    return [
         (_empty, "collections.defaultdict"),
         (_Nothing, "builtins.dict"),
+        *((_Nothing, f"{one.__module__}.{one.__qualname__}") for one in classes),
     ]
-    kinds = torch.optim.Optimizer | torch.optim.lr_scheduler.LRScheduler
-    for one in (*vars(torch.optim).values(), *vars(torch.optim.lr_scheduler).values()):
-        if isinstance(one, type) and issubclass(one, kinds):
-            found.append((_Nothing, f"{one.__module__}.{one.__qualname__}"))
-    return found
 
 
 def _tensors(content: object, path: Path, ignore: Collection[str]) -> dict[str, Tensor]:

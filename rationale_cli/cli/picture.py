@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ..engine.request import ExplainRequest
+    from ..toolkit.words import WordRelevance
 
 
 class PictureOptions(NamedTuple):
@@ -34,9 +35,7 @@ def show(options: PictureOptions, request: ExplainRequest) -> None:
                 "ranking": [{"class": name, "probability": value} for name, value in result.ranking],
                 "explained": result.explained,
                 "estimator": result.estimator,
-                "words": None
-                if words is None
-                else [{"word": one, "share": share} for one, share in words.words],
+                "words": None if words is None else _words(words),
                 "elsewhere": None if words is None else words.elsewhere,
                 "overlay": str(result.overlay),
             }
@@ -47,5 +46,23 @@ def show(options: PictureOptions, request: ExplainRequest) -> None:
         console().print(f"            {name} ({value:.1%})", markup=False, style="dim")
     console().print(f"Heatmap of {result.explained!r} ({result.estimator}): {result.overlay}", markup=False)
     if words is not None:
-        told = " · ".join(f"{one} {share:.0%}" for one, share in words.words)
-        console().print(f"Words of {result.explained!r}: {told}", markup=False)
+        _show(words, result.explained)
+
+
+def _words(found: WordRelevance) -> list[dict[str, object]]:
+    changes = found.without or (None,) * len(found.words)
+    return [
+        {"word": word, "share": share, "without": change}
+        for (word, share), change in zip(found.words, changes, strict=True)
+    ]
+
+
+def _show(found: WordRelevance, explained: str) -> None:
+    from .screen import console
+
+    told = " · ".join(f"{word} {share:.0%}" for word, share in found.words)
+    console().print(f"Words of {explained!r}: {told}", markup=False)
+    if found.without is not None:
+        pairs = zip(found.words, found.without, strict=True)
+        told = " · ".join(f"{word} {change:+.2f}" for (word, _), change in pairs)
+        console().print(f"Logit without each: {told}", markup=False, style="dim")

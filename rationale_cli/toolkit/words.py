@@ -10,21 +10,23 @@ Shapes: P pairs of a picture and a class, K texts of a class, H heads, L tokens,
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..contracts import Classifier, Spoken, Word
+from ..contracts import Classifier, Spoken, Word, Worded
 from ..errors import InputError, WorkError
 from .attention import AttentionLayer, frozen, record
+from .heads import text_embeddings
 from .relevance import Rule, over_heads
 
 NEEDS = ("encode_texts", "words_of")
+_Key = tuple[str, int]
+"""A word, and how many like it stand before it in its text."""
 _EVERY = range(1 << 16)
 _ROWS = 64
 """Texts that are encoded at a time."""
@@ -40,6 +42,9 @@ class WordRelevance:
     elsewhere: float
     """Share of the whole relevance that lies on no word: on tokens of start, end and filling, and full
     stops."""
+    without: tuple[float, ...] | None = None
+    """What becomes of the class's logit where each word is left out of its texts: the difference, in the
+    order of ``words``. It rests on no attribution. None where the texts are not written (``Worded``)."""
 
 
 def word_relevance(classifier: Classifier, features: Tensor, targets: Tensor) -> list[WordRelevance]:
@@ -61,7 +66,11 @@ def word_relevance(classifier: Classifier, features: Tensor, targets: Tensor) ->
     size = max(1, _ROWS // max(len(texts) for texts in words.values()))
     parts = zip(features.split(size), targets.split(size), strict=True)
     found = [one for part in parts for one in _token_relevance(spoken, *part)]
-    return [_joined(tokens, words[label]) for tokens, label in zip(found, targets.tolist(), strict=True)]
+    joined = [_joined(tokens, words[label]) for tokens, label in zip(found, targets.tolist(), strict=True)]
+    if not hasattr(classifier, "wordings"):
+        return joined
+    changes = _changes(cast(Worded, classifier), features, targets)
+    return [replace(one, without=change) for one, change in zip(joined, changes, strict=True)]
 
 
 def _token_relevance(classifier: Spoken, features: Tensor, classes: Tensor) -> Tensor:
@@ -104,13 +113,41 @@ def _walked(layers: list[AttentionLayer], gradients: tuple[Tensor, ...]) -> Tens
 
 def _joined(tokens: Tensor, texts: Sequence[Sequence[Word]]) -> WordRelevance:
     """Tokens K×L and the words of K texts."""
-    sums: dict[tuple[str, int], float] = {}
+    sums: dict[_Key, float] = {}
     for row, words in zip(tokens.tolist(), texts, strict=True):
-        seen = Counter[str]()
-        for word in words:
-            key = word.text, seen[word.text]
+        for key, word in zip(_keys([one.text for one in words]), words, strict=True):
             sums[key] = sums.get(key, 0.0) + sum(row[word.start : word.stop])
-            seen[word.text] += 1
     on_words, whole = sum(sums.values()), float(tokens.sum())
     shares = tuple((word, value / on_words if on_words > 0 else 0.0) for (word, _), value in sums.items())
     return WordRelevance(shares, 1 - on_words / whole if whole > 0 else 0.0)
+
+
+def _changes(classifier: Worded, features: Tensor, targets: Tensor) -> list[tuple[float, ...]]:
+    """For each pair what its class's words are worth: a class's texts are encoded once for all pictures."""
+    cosines = {
+        label: F.normalize(features.float(), dim=-1) @ _shortened(classifier, label).T
+        for label in set(targets.tolist())
+    }
+    scale = float(classifier.model.logit_scale.detach())
+    found = []
+    for pair, label in enumerate(targets.tolist()):
+        whole, *parts = cosines[label][pair].tolist()
+        found.append(tuple(scale * (part - whole) for part in parts))
+    return found
+
+
+def _shortened(classifier: Worded, label: int) -> Tensor:
+    """(1+W)×D unit class vectors: of the texts as they are, and without each of their W words."""
+    texts = [text.split() for text in classifier.wordings[label]]
+    keys = dict.fromkeys(key for words in texts for key in _keys(words))
+    versions = [
+        " ".join(word for word, key in zip(words, _keys(words), strict=True) if key != left_out)
+        for left_out in (None, *keys)
+        for words in texts
+    ]
+    embeddings = text_embeddings(classifier.model, versions).float()
+    return F.normalize(embeddings.view(1 + len(keys), len(texts), -1).mean(dim=1), dim=-1)
+
+
+def _keys(words: Sequence[str]) -> list[_Key]:
+    return [(word, words[:place].count(word)) for place, word in enumerate(words)]

@@ -74,7 +74,7 @@ def test_one_photograph(rationale: Command, tmp_path: Path) -> None:
     told = rationale("explain", "base", "--image", "photo.png", "--class", "dotted", "-o", "seen.png")
     assert "Prediction:" in told.stdout
     assert "Heatmap of 'dotted'" in told.stdout
-    assert "Words of 'dotted': a " in told.stdout
+    assert "Words of 'dotted': a " in told.stdout and "Logit without each: a " in told.stdout
     overlay = Image.open(tmp_path / "seen.png")
     assert overlay.size == (640, 640)
     assert not np.array_equal(np.asarray(overlay), np.asarray(overlay.convert("L").convert("RGB")))

@@ -113,6 +113,27 @@ def test_words_have_what_autograd_gives_their_tokens(name, monkeypatch):
         assert one.elsewhere == pytest.approx(1 - total / whole, abs=1e-3)
 
 
+def test_a_word_is_worth_what_the_logit_loses_without_it():
+    model = TinyClip(TinyClip.Options()).eval()
+    classifier = WordedClassifier(model, Task(("dotted",), ("a photo of a {}", "the {}")))
+    features = torch.randn(2, 128, generator=torch.Generator().manual_seed(3))
+    found = word_relevance(classifier, features, torch.tensor([0, 0]))
+    assert [word for word, _ in found[0].words] == ["a", "photo", "of", "a", "dotted", "the"]
+    templates = [
+        ("photo of a {}", "the {}"),
+        ("a of a {}", "the {}"),
+        ("a photo a {}", "the {}"),
+        ("a photo of {}", "the {}"),
+        ("a photo of a", "the"),
+        ("a photo of a {}", "{}"),
+    ]
+    for place, texts in enumerate(templates):
+        other = WordedClassifier(model, Task(("dotted",), texts))
+        with torch.no_grad():
+            wanted = (other.logits(features) - classifier.logits(features))[:, 0]
+        assert [one.without[place] for one in found] == pytest.approx(wanted.tolist(), abs=1e-4)
+
+
 def test_pairs_do_not_touch_each_other():
     classifier = WordedClassifier(TinyClip(TinyClip.Options()), TASK)
     features = torch.randn(80, 128, generator=torch.Generator().manual_seed(2))
@@ -135,6 +156,7 @@ def test_learned_tokens_are_words_too(position):
         "front": [*names, *context],
     }[position]
     assert [word for word, _ in found.words] == order
+    assert found.without is None
     assert sum(share for _, share in found.words) == pytest.approx(1)
     with torch.no_grad():
         vectors = F.normalize(fitted.classifier.encode_texts(torch.arange(3))[:, 0], dim=-1)

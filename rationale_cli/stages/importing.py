@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,9 @@ def run(request: ImportRequest, progress: Progress | None = None) -> Run:
     facts = facts_of(built, machine, fingerprint(cast(nn.Module, built.model)), {})
     restored = _restored(built, layout, checkpoint, progress)
     provenance = {**facts["provenance"], "checkpoint": {"path": str(request.path), "files": files}}
-    folder = Run.create(path, sections, {**facts, "provenance": provenance})
+    plain = re.sub(r"[^\w.-]+", "-", checkpoint.path.name)
+    label = f"method={configuration.method.bare}, checkpoint={plain}"
+    folder = Run.create(path, sections, {**facts, "label": label, "provenance": provenance})
     with atomic_path(folder.checkpoint) as temporary:
         save_file(restored, temporary)
     training: dict[str, Any] = {

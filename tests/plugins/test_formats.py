@@ -104,6 +104,7 @@ def test_a_linear_head_on_the_frozen_encoder(images, imported, tmp_path):
     torch.save({f"module.fc.{name}": one for name, one in head.state_dict().items()}, tmp_path / "head.pt")
     run, classifier = imported(tmp_path / "head.pt")
     assert run.configuration["method"]["use"] == "rationale:lp"
+    assert run.manifest["label"] == "method=lp, checkpoint=head.pt"
     with torch.no_grad():
         wanted = head(classifier.model.image_features(images))
         torch.testing.assert_close(classifier(images), wanted)

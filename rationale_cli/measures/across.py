@@ -62,10 +62,21 @@ def _basis(runs: Sequence[Measured], names: Sequence[str]) -> Basis:
     return CAUSAL if known else INSERTION_DELETION
 
 
+def _measures(basis: Basis) -> tuple[str, ...]:
+    return (CAUSAL,) if basis == CAUSAL else _FAITHFUL
+
+
+def _clear(one: SetFaithfulness | None, basis: Basis) -> bool:
+    if one is None:
+        return False
+    found = [one.measures.get(name) for name in _measures(basis)]
+    return all(each is not None and each.low is not None and each.low > 0 for each in found)
+
+
 def _score(one: SetFaithfulness | None, basis: Basis) -> float | None:
     if one is None:
         return None
-    wanted = (CAUSAL,) if basis == CAUSAL else _FAITHFUL
+    wanted = _measures(basis)
     values = [one.measures[name].value for name in wanted if name in one.measures]
     known = [value for value in values if value is not None]
     return min(known) if len(known) == len(wanted) else None
@@ -100,7 +111,8 @@ def _line(
                 defined(one.p),
                 main is not None and agrees(main, one.difference, one.low, one.high),
             )
-    return ByAttribution(name, score, None, remark, values, differences)
+    clear = basis is not None and all(_clear(one.faithful, basis) for one in sets)
+    return ByAttribution(name, score, None, remark, clear, values, differences)
 
 
 def _judged(found: Sequence[SetFaithfulness | None], basis: Basis) -> tuple[float | None, str]:

@@ -24,6 +24,8 @@ class ByAttribution:
     """Its share of all weights; None where faithfulness was not measured."""
     remark: str
     """Why the weight is 0."""
+    clear: bool
+    """Whether the score's interval lies above 0, in both runs."""
     values: dict[str, Estimate]
     """V PT IR lift of the run."""
     differences: dict[str, GridPoint]

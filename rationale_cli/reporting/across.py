@@ -67,6 +67,8 @@ def sentences(one: AcrossAttributions) -> Iterator[str]:
         )
     elif one.lines and not any(line.weight for line in one.lines):
         yield f"All weights are 0: by {one.basis}, no attribution can be believed here."
+    elif vague := [line.name for line in one.lines if line.weight and not line.clear]:
+        yield f"Read weights as rough: {one.basis} is not clearly above 0 of {', '.join(vague)}."
 
 
 def _sentence(held: Held, one: AcrossAttributions) -> str:

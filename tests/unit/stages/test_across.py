@@ -48,7 +48,10 @@ def believe(run: Run, found: Measures) -> None:
         SetFaithfulness(
             name,
             False,
-            {measure: Estimate(value, None, None, N) for measure, value in measures.items()},
+            {
+                measure: Estimate(value, None if value is None else value - 0.25, None, N)
+                for measure, value in measures.items()
+            },
             digest(sets[name]),
         )
         for name, measures in found.items()
@@ -98,6 +101,7 @@ def test_weights_are_shares_of_the_lower_score_and_tracers_have_none(runs: tuple
         "hold under 2 of 4 attributions, with 100.0 % of the weight, and turns by 1 (0.0 %" in one
         for one in told.findings
     )
+    assert told.findings[-1] == f"Read weights as rough: causal is not clearly above 0 of {GOOD}."
     assert "survives shuffled weights" in {row.remark for row in told.rows}
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from rationale_plugins.datasets.scenes import Scenes
+from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.maple import MaPLe
 from rationale_plugins.models._clip_names import as_open_clip, as_transformers
 from safetensors.torch import save_file
@@ -22,6 +23,8 @@ from rationale_cli.recipe import Draft, from_mapping
 from rationale_cli.registry import Registry
 from rationale_cli.stages.importing import ImportRequest
 from rationale_cli.stages.importing import run as import_run
+from rationale_cli.testing import FakeModel
+from rationale_cli.toolkit.weights import tuned_weights
 
 from .small_open_clip import shrink
 
@@ -314,6 +317,25 @@ def test_heads_of_other_classes_and_towers_of_other_models_are_refused(source, i
         imported(tmp_path / "head.pt")
     with pytest.raises(InputError, match="tensors of the model's towers but"):
         imported(plain(source, tmp_path / "clip.pt"), TINY)
+
+
+class Normed(FakeModel):
+    """With statistics that no method tunes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(3))
+
+
+def test_statistics_that_no_method_tunes_are_not_lost_silently():
+    model = Normed()
+    fitted = Flcp(Flcp.Options()).build(model, Task(("cat", "dog")))
+    same = {f"module.{name}": one for name, one in model.state_dict().items()}
+    assert tuned_weights(fitted.classifier, same, ("embed_images", "embed_texts"))
+    other = {**same, "module.running_mean": torch.ones(3)}
+    with pytest.raises(InputError, match="Expected running_mean as the model has them") as told:
+        tuned_weights(fitted.classifier, other, ("embed_images", "embed_texts"))
+    assert "--method zs --weights FILE" in str(told.value)
 
 
 def test_a_method_that_does_not_fit_is_refused(imported, tmp_path):

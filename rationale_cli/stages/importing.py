@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -106,26 +106,37 @@ def _restored(
 
 
 def _layout(request: ImportRequest, checkpoint: ForeignCheckpoint) -> tuple[str, CheckpointFormat]:
-    """The layout's bare name and the layout."""
-    entries = {one.name: one.qualified for one in request.registry.entries("format")}
+    """The layout's bare name and the layout. Raises ``InputError`` where none, or not the named one, fits."""
+    registry = request.registry
+    entries = registry.entries("format")
     if request.format != AUTO:
-        found = request.registry.find("format", request.format)
-        return found.name, request.registry.load("format", found.qualified)()
-    layouts = {name: request.registry.load("format", full)() for name, full in entries.items()}
+        entries = [registry.find("format", request.format)]
+    layouts: dict[str, CheckpointFormat] = {
+        one.name: registry.load("format", one.qualified)() for one in entries
+    }
     knowing = [name for name, one in layouts.items() if one.knows(checkpoint.tensors.keys())]
     if len(knowing) == 1:
         return knowing[0], layouts[knowing[0]]
-    known = "\n".join(f"  {name}: {one.expects}" for name, one in layouts.items())
+    raise _unknown(checkpoint, layouts, knowing)
+
+
+def _unknown(
+    checkpoint: ForeignCheckpoint, layouts: Mapping[str, CheckpointFormat], knowing: Sequence[str]
+) -> InputError:
+    """What was found, and what each layout expects."""
     tensors = list(checkpoint.tensors.items())
-    more = len(tensors) - _SHOWN
-    found_names = "\n".join(f"  {described(*one)}" for one in tensors[:_SHOWN])
-    raise InputError(
-        f"Expected a checkpoint of {'one' if knowing else 'a'} known format but "
-        f"{' and '.join(knowing) if knowing else 'none'} of them knows what was found:\n{found_names}"
-        + (f"\n  … and {more} more" if more > 0 else "")
-        + f"\nKnown formats:\n{known}",
+    found = [f"  {described(*one)}" for one in tensors[:_SHOWN]]
+    if len(tensors) > _SHOWN:
+        found.append(f"  … and {len(tensors) - _SHOWN} more")
+    told = [f"  {name}: {one.expects}" for name, one in layouts.items()]
+    lines = ["Found:", *found, "Known formats:" if len(told) > 1 else "Expected:", *told]
+    who = f"{' and '.join(knowing)} know it" if knowing else "its names are of none"
+    return InputError(
+        f"Expected a checkpoint of one known format but {who}.\n" + "\n".join(lines),
         where=str(checkpoint.path),
-        next_step="name the format with --format, or save the tensors under the names of one of these",
+        next_step="name the format with --format"
+        if knowing
+        else "save the tensors under the names of one of these, or leave --format out",
     )
 
 

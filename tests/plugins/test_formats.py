@@ -44,9 +44,9 @@ def imported(tmp_path, registry, monkeypatch):
     """Import a file and build the run's classifier as explaining does."""
     shrink(monkeypatch)
 
-    def restored(path, settings=CLIP, progress=None):
+    def restored(path, settings=CLIP, progress=None, **named):
         draft = Draft(from_mapping(settings, "test"))
-        run = import_run(ImportRequest(path, draft, registry, root=tmp_path / "runs"), progress)
+        run = import_run(ImportRequest(path, draft, registry, root=tmp_path / "runs", **named), progress)
         built = build(requested(run, registry).configuration)
         restore_checkpoint(run, built.classifier)
         return run, built.classifier.eval()
@@ -309,6 +309,8 @@ def test_what_is_no_known_format_is_told_with_all_that_are(imported, tmp_path):
         imported(tmp_path / "other.pt")
     for part in ("conv.weight 3×4", "conv.extra 2", "open_clip: ", "linear: ", "encoder-head: ", "wise-ft: "):
         assert part in told.value.what
+    with pytest.raises(InputError, match=r"(?s)conv.weight 3×4.*Expected:\n  linear: a linear head alone"):
+        imported(tmp_path / "other.pt", format="linear")
 
 
 def test_heads_of_other_classes_and_towers_of_other_models_are_refused(source, imported, tmp_path):

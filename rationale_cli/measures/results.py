@@ -14,7 +14,7 @@ from .across_results import AcrossAttributions
 from .base_new_results import BaseNew, BaseNewMeans
 from .comparison_results import Comparison
 from .estimates import Estimate, defined
-from .precision import PrecisionEffect
+from .precision_results import PrecisionEffect
 from .run_results import RunScore
 from .seed_results import RegularizerEffect, SeedCell
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rationale_cli import explain, finetune
-from rationale_cli.measures.precision import PrecisionEffect
+from rationale_cli.measures.precision_results import PrecisionEffect
 from rationale_cli.measures.results import to_json
 from rationale_cli.runs.folder import Run
 from rationale_cli.stages.score import ScoreRequest, run

@@ -12,7 +12,8 @@ from .demands import demand
 def check_plugin(kind: str, plugin: type) -> None:
     """Check a class: the contract's members, and options that can be documented and recorded.
 
-    ``kind``: ``model``, ``method``, ``attribution``, ``dataset`` or ``regularizer``.
+    ``kind``: ``model``, ``method``, ``attribution``, ``dataset``, ``regularizer`` or ``format``, which has no
+    options.
     """
     faults = contract_faults(kind, plugin)
     demand(not faults, f"{plugin.__name__} is no {kind}: {'; '.join(faults)}")
@@ -22,7 +23,9 @@ def check_plugin(kind: str, plugin: type) -> None:
         isinstance(needs, tuple) and all(isinstance(one, str) for one in needs),
         f"{plugin.__name__}.needs must be a tuple of names but is {needs!r}",
     )
-    _check_options(plugin.Options)  # type: ignore[attr-defined]
+    options = getattr(plugin, "Options", None)
+    if options is not None:
+        _check_options(options)
 
 
 def _check_options(options: type[PluginOptions]) -> None:

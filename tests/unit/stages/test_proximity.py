@@ -78,7 +78,7 @@ def test_they_are_to_the_pictures_trained_on_and_never_to_the_picture_itself(mad
 def test_they_need_no_second_forward_and_the_base_is_looked_at_once(
     fresh: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rationale_plugins.methods.zero_shot import TextClassifier
+    from rationale_cli.toolkit.heads import TextClassifier
 
     shutil.rmtree(fresh.path / "evidence")
     seen: list[int] = []

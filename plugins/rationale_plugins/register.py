@@ -357,5 +357,7 @@ def rationale_formats() -> list[Entry]:
             "coop", f"{_FORMATS}.prompts:CoOpFormat", "A learned context as CoOp, KgCoOp and ProGrad save it"
         ),
         Entry("peft", f"{_FORMATS}.adapters:PeftFormat", "A LoRA of peft, merged into the weights"),
-        Entry("maple", f"{_FORMATS}.prompts:MaPLeFormat", "Learned prompts of both towers as MaPLe saves them"),
+        Entry(
+            "maple", f"{_FORMATS}.prompts:MaPLeFormat", "Learned prompts of both towers as MaPLe saves them"
+        ),
     ]

@@ -318,7 +318,7 @@ def rationale_regularizers() -> list[Entry]:
         Entry(
             "counterfactual",
             f"{_REGULARIZERS}.counterfactual:Counterfactual",
-            "Objects on other backgrounds keep their class, backgrounds alone have none; needs masks or boxes",
+            "Objects on other backgrounds keep their class, bare backgrounds have none; needs masks or boxes",
         ),
         Entry(
             "evidence-anchor",

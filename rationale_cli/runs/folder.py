@@ -35,8 +35,8 @@ INTERPOLATION = "interpolation"
 """Section of the configuration of a run whose weights were interpolated: ``run``, ``alpha`` and that run's
 ``checkpoint_sha256``."""
 IMPORTED = "imported"
-"""Section of the configuration of a run that was trained elsewhere: ``format``, and ``files``, their SHA-256 by
-name."""
+"""Section of the configuration of a run that was trained elsewhere: ``format``, and ``files``, their SHA-256
+by name."""
 
 
 @dataclass(frozen=True)

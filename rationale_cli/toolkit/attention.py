@@ -120,6 +120,7 @@ def record(layers: range, *, live: bool = False, leaf: bool = True) -> Iterator[
         original = F.scaled_dot_product_attention
         multihead = nn.MultiheadAttention.forward
         fast = torch.backends.mha.get_fastpath_enabled()
+        # Both are replaced on purpose and put back below, which a type checker cannot see to be right.
         F.scaled_dot_product_attention = _recorder(original, recording, layers, live=live, leaf=leaf)
         nn.MultiheadAttention.forward = _directly(multihead)  # type: ignore[method-assign]
         torch.backends.mha.set_fastpath_enabled(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ class AttentionOptions(PluginOptions):
     """No options: layers are those of the specification."""
 
 
-class _Seen:
+class _Seen(ABC):
     """An attribution that reads the attention of one forward: no gradient, the same for every class."""
 
     Options = AttentionOptions
@@ -41,9 +42,9 @@ class _Seen:
         """See ``Attribution.explain``; raises as ``rationale_cli.toolkit.attended.attended`` does."""
         return attended(classifier, images, specifications, self._read)
 
+    @abstractmethod
     def _read(self, found: Projections, wanted: set[Blocks], tower: Tower) -> dict[Blocks, Tensor]:
         """Rows B×T."""
-        raise NotImplementedError
 
 
 class RawAttention(_Seen):

@@ -6,6 +6,7 @@ of a direction that means nothing and of another class (protocol §1 and §7.3).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ from rationale_cli.toolkit.relevance import Rule, explain, of_class
 from ._seeded import generators
 
 
-class _Drawn:
+class _Drawn(ABC):
     """An attribution that draws its maps without the classifier."""
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -41,9 +42,9 @@ class _Drawn:
         relevance = self._draw(images, grid).to(images.device)
         return Explanation(None, (relevance,) * len(specifications))
 
+    @abstractmethod
     def _draw(self, images: Tensor, grid: tuple[int, int]) -> Tensor:
         """B×h×w, float32, ≥ 0."""
-        raise NotImplementedError
 
 
 class UniformOptions(PluginOptions):

@@ -5,6 +5,7 @@ Shapes: B pictures, H heads, L tokens of a text, T tokens of a picture, h×w pat
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -22,7 +23,7 @@ _RULE = Rule()
 """Ā = E_heads[(∇A ⊙ A)⁺]; A is positive, so this is E_heads[A ⊙ (∇A)⁺] too."""
 
 
-class _OfMatch:
+class _OfMatch(ABC):
     """An attribution of the logit of "match" of a picture with the first text of its class."""
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -52,9 +53,9 @@ class _OfMatch:
                 relevance = on_grid(self._row(found), grid, cls=True)
             return Explanation(found.logits, (relevance,) * len(specifications), found.features)
 
+    @abstractmethod
     def _row(self, found: Matched) -> Tensor:
         """Relevance of the picture's tokens, B×T."""
-        raise NotImplementedError
 
 
 class ItmGaaOptions(PluginOptions):

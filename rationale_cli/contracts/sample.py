@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from PIL import Image
 
@@ -55,6 +56,10 @@ class Task:
     classnames: tuple[str, ...]
     templates: tuple[str, ...] = ("a photo of a {}",)
     """Prompts with one ``{}`` for the class name; several are averaged as normalised embeddings."""
+    question: str | None = None
+    """What a model that answers in words is asked about each picture; None asks which class it shows."""
+    answers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Class name → the answer that stands for it, where that is not the name itself: yes, say."""
 
     @property
     def texts(self) -> tuple[tuple[str, ...], ...]:

@@ -127,7 +127,7 @@ def _show(request: GridRequest, result: GridResult, output: Path, as_json: bool)
     progress = TerminalProgress()
     scored = recorded(ScoreRequest(result.runs, mismatch="separate"), progress)
     scores = scored.result
-    placed = EntryRequest(result.cells, result.runs, scores, request.registry)
+    placed = EntryRequest(result.cells, result.runs, scores, scored.prepared.groups, request.registry)
     shown = layouts(request.recipe, placed, request.root, progress)
     path = report(scored, output, recipe=shown.section, progress=progress).path
     if as_json:

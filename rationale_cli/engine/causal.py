@@ -35,15 +35,23 @@ class Effects(NamedTuple):
 
 
 def effects(
-    classifier: Classifier, images: Tensor, masks: Tensor, backgrounds: Tensor, labels: Tensor
+    classifier: Classifier,
+    images: Tensor,
+    masks: Tensor,
+    backgrounds: Tensor,
+    labels: Tensor,
+    *,
+    logits: Tensor | None = None,
+    partners: int = PARTNERS,
 ) -> Effects:
     """Normalised images and backgrounds B×3×S×S, masks B×S×S, labels B → effects.
 
-    The score is the label's logit less the mean of all. Partners are the next pictures of the batch that
-    belong to another class. Runs without gradients in the mode the classifier is in.
+    The score is the label's logit less the mean of all. ``partners``, that many at least, are the next
+    pictures of the batch that belong to another class; ``logits`` B×C of the pictures as they are, where
+    they are known. Runs without gradients in the mode the classifier is in.
     """
     inside = (masks > 0).unsqueeze(1)
-    whole = _scores(classifier, images)
+    whole = _scores(classifier, images) if logits is None else _centred(logits)
     own = whole.gather(1, labels[:, None]).squeeze(1)
     falls = torch.zeros(2, len(images), dtype=torch.float64, device=images.device)
     counts = torch.zeros_like(falls)
@@ -56,14 +64,18 @@ def effects(
         for row, other, counted in ((0, other_object, apart.roll(shift)), (1, other_background, apart)):
             falls[row] += torch.where(counted, own - other, 0)
             counts[row] += counted
-        if bool((counts >= PARTNERS).all()):
+        if bool((counts >= partners).all()):
             break
     mean = torch.where(counts > 0, falls / counts, torch.nan)
     return Effects(mean[0], mean[1])
 
 
 def _scores(classifier: Classifier, images: Tensor) -> Tensor:
-    """B×C, less their mean."""
     with torch.no_grad():
-        logits = classifier(images).double()
-    return logits - logits.mean(dim=1, keepdim=True)
+        return _centred(classifier(images))
+
+
+def _centred(logits: Tensor) -> Tensor:
+    """B×C, less their mean, in double precision."""
+    wide = logits.double()
+    return wide - wide.mean(dim=1, keepdim=True)

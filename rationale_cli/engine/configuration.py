@@ -75,6 +75,8 @@ class Configuration:
     view: ViewOptions = field(default_factory=ViewOptions)
     shift: Chosen | None = None
     """A further dataset that the run is explained on."""
+    further: tuple[Chosen, ...] = ()
+    """Attributions beside the main one, as ``explain.further`` names them."""
     regularizers: tuple[Chosen, ...] = ()
     """Terms that are added to the method's loss, in order of their names."""
     protocol: str = DEFAULT
@@ -82,6 +84,11 @@ class Configuration:
     """Dotted keys that the user gave; everything else is a default or the model's recommendation."""
     label: str = ""
     """What distinguishes this cell of a recipe's grid."""
+
+    @property
+    def attributions(self) -> tuple[Chosen, ...]:
+        """All that pictures are explained by, the main one first."""
+        return (self.attribution, *self.further)
 
     @property
     def passed(self) -> dict[str, Any]:
@@ -132,6 +139,8 @@ class Configuration:
             decisive["view"] = resolved["view"]
         for key in self.indifferent:
             del decisive["train"][key]
+        if self.train.validation is None:
+            decisive["train"].pop("validation", None)
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:8]
 
     def run_name(self) -> str:

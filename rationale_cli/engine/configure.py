@@ -7,12 +7,12 @@ weight is read here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from ..contracts import IMAGES, MASKS, Attribution, Method, Regularizer
+from ..contracts import OF_ANY_METHOD, Attribution, Method, Regularizer
 from ..errors import InputError, PluginError
 from ..recipe import (
     REGULARIZER,
@@ -21,6 +21,7 @@ from ..recipe import (
     Layer,
     TrainOptions,
     ViewOptions,
+    from_mapping,
     merged,
     names_of,
     of_each,
@@ -31,6 +32,8 @@ from ..toolkit.layers import parse
 from . import advice, named
 from .configuration import Chosen, Configuration
 from .named import Named
+
+ATTRIBUTION = "attribution"
 
 
 def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Configuration:
@@ -66,6 +69,7 @@ def configure(draft: Draft, registry: Registry, data: Path | None = None) -> Con
     _check_specified(complete, plugins["attribution"])
     return Configuration(
         **chosen,
+        further=_further(explain.further, chosen["attribution"], registry),
         regularizers=regularizers,
         train=train,
         explain=explain,
@@ -97,6 +101,13 @@ def choose(noun: str, draft: Draft, registry: Registry) -> Chosen:
     if problems:
         raise InputError("\n".join(problems), next_step=_where_to_look(problems, plugins))
     return chosen
+
+
+def _further(names: Sequence[str], main: Chosen, registry: Registry) -> tuple[Chosen, ...]:
+    """Attributions by their defaults, each once and none that is the main one already."""
+    layers = [from_mapping({ATTRIBUTION: name}, "explain.further") for name in names]
+    chosen = (choose(ATTRIBUTION, Draft(one), registry) for one in layers)
+    return tuple({one.name: one for one in chosen if one.name != main.name}.values())
 
 
 def _check_needs(plugins: Mapping[str, Named]) -> None:
@@ -138,7 +149,7 @@ def _regularizers(draft: Draft, registry: Registry, method: Named, problems: lis
 
 def _check_offers(regularizer: Named, method: Named) -> None:
     """Looked for on the method's class: before any weight is read."""
-    offered = (IMAGES, MASKS, *getattr(method.plugin, "offers", ()))
+    offered = (*OF_ANY_METHOD, *getattr(method.plugin, "offers", ()))
     needs = cast(type[Regularizer], regularizer.plugin).needs
     lacking = [need for need in needs if need not in offered]
     if lacking:

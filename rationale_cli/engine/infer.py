@@ -23,6 +23,7 @@ from ..runs.evidence import EMPTY_MASK, NO_ANNOTATION, NO_EVIDENCE, OK
 from ..toolkit.geometry import bounding_boxes, normalise
 from ..toolkit.heatmaps import evidence
 from .batches import Batch
+from .causal import effects
 from .configuration import Chosen
 from .proximity import Base
 
@@ -71,7 +72,7 @@ def infer(work: Pass, batches: Iterator[Batch]) -> Iterator[Arrays]:
     ``prediction/confidence``, ``prediction/log_true``, ``prediction/brier`` (B float64),
     ``prediction/logits`` (B×C float32, where kept), ``prediction/proximity`` (B, where wanted),
     ``<set>/rma``, ``<set>/rma_raw``, ``<set>/status`` (B), ``<set>/heatmap`` (B×h×w float16) and
-    ``witness/<kind>`` (B predictions, −1 for none).
+    ``witness/<kind>`` (B predictions, −1 for none, and effects of exchange, NaN for none).
     """
     cast(nn.Module, work.classifier).eval()
     for batch in batches:
@@ -112,6 +113,7 @@ def _part(work: Pass, batch: Batch) -> Arrays:
     if work.witness:
         columns |= _witness(work, images, masks, torch.from_numpy(annotated & (area > 0)))
         columns["witness/exact"] = _exact(work, batch)
+        columns |= _exchanged(work, batch, images, masks, labels, yielded)
     return columns
 
 
@@ -226,6 +228,32 @@ def _exact(work: Pass, batch: Batch) -> npt.NDArray[np.int32]:
         return np.full(len(batch.ids), -1, dtype=np.int32)
     views = normalise(batch.backgrounds.to(work.device), work.preprocessing)
     return _predicted(work, views, batch.known)
+
+
+def _exchanged(
+    work: Pass, batch: Batch, images: Tensor, masks: Tensor, labels: Tensor, logits: Tensor
+) -> Arrays:
+    """How far the label's logit falls where object or background is another picture's, NaN if not known.
+
+    With one partner a picture: the mean over many pictures is what is asked for, and it costs one forward.
+    """
+    found = np.full((2, len(batch.ids)), np.nan)
+    known = batch.known.numpy()
+    if known.any():
+        rows = batch.known.to(work.device)
+        views = normalise(batch.backgrounds.to(work.device), work.preprocessing)
+        with work.autocast():
+            changed = effects(
+                work.classifier,
+                images[rows],
+                masks[rows],
+                views,
+                labels[rows],
+                logits=logits[rows],
+                partners=1,
+            )
+        found[:, known] = torch.stack(changed).cpu().numpy()
+    return {"witness/object_effect": found[0], "witness/background_effect": found[1]}
 
 
 def _predicted(work: Pass, images: Tensor, rows: Tensor) -> npt.NDArray[np.int32]:

@@ -66,6 +66,8 @@ def requested(
     drafts = [tuned.over(now, others, each) for each in chosen] or [draft]
     configurations = [configure(one, registry) for one in drafts]
     attributions = tuple(one.attribution for one in configurations)
+    if not names:
+        attributions = configurations[0].attributions
     own = "shift.use" not in layer
     return ExplainRequest(run, configurations[0], attributions, registry, own, tuple(notes), meant)
 

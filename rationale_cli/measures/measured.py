@@ -43,6 +43,21 @@ class Witness(NamedTuple):
     """Whether there is such a picture."""
 
 
+class Exchanged(NamedTuple):
+    """How far the label's logit falls by exchanges; n values each, NaN where nothing could be exchanged."""
+
+    object: npt.NDArray[np.float64]
+    """Where an object of another class stands on the picture's background."""
+    background: npt.NDArray[np.float64]
+    """Where the picture's object stands on the background of another class."""
+
+    def share(self) -> npt.NDArray[np.float64]:
+        """The object's share of both falls, between 0 and 1; NaN where neither is one."""
+        own, other = np.maximum(self.object, 0), np.maximum(self.background, 0)
+        both = own + other
+        return np.where(both > 0, own / np.where(both > 0, both, 1), np.nan)
+
+
 class Predictions(NamedTuple):
     """Probabilities of every picture's answer, as predicted or changed after the fact."""
 
@@ -82,6 +97,8 @@ class Measured:
     controls: Mapping[str, Outcomes] = field(default_factory=dict)
     """By bare name; ``uniform`` is always there; none where nothing is annotated."""
     witness: Mapping[str, Witness] = field(default_factory=dict)
+    effects: Exchanged | None = None
+    """None where no picture is known without its object."""
     statuses: Mapping[str, int] = field(default_factory=dict)
     skipped: int = 0
     predictions: Mapping[str, Predictions] = field(default_factory=dict)

@@ -1,10 +1,10 @@
-"""What a recipe shows at its end: tables, curves and galleries over its cells."""
+"""What a recipe shows at its end: tables, curves, galleries and trade-offs over its cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 AXES = (
     *("setup", "model", "method", "regularizer", "dataset", "train", "shots", "seed"),
@@ -15,8 +15,9 @@ or ``none``), the split that was tuned on (``train``), how many pictures of each
 ``all``, or ``0`` for zero-shot), the seed, and the pictures that were explained: their split, the half of the
 classes that it holds (``base`` or ``new``), and how they were corrupted."""
 
-Compared = Literal["zero-shot", "regularizer"]
-"""What a cell's difference is to: the model's zero-shot run, or the same runs without their regularizers."""
+Compared = Literal["zero-shot", "regularizer", "row"]
+"""What a cell's difference is to: the model's zero-shot run, the same runs without their regularizers, or
+another row of the table."""
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,39 @@ class GalleryLayout:
     """Axis → the values that are shown; all where it is not named."""
 
 
-Layout = TableLayout | CurveLayout | GalleryLayout
+class Column(NamedTuple):
+    """One measure of the pictures of one split: PT@test, or PT@test/occlusion by that attribution."""
+
+    metric: str
+    split: str
+    attribution: str = ""
+    """Bare name; empty for the one that runs are scored by."""
+
+    def __str__(self) -> str:
+        return f"{self.metric}@{self.split}" + (f"/{self.attribution}" if self.attribution else "")
+
+
+@dataclass(frozen=True)
+class TradeoffLayout:
+    """Rivals, a row each, by many measures, a column each; all held against one row. And planes of two."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[str, ...]
+    """Axes that tell rivals apart."""
+    against: Mapping[str, str]
+    """Values of some of these axes: the row that others are held against, all other axes being equal."""
+    planes: tuple[tuple[Column, Column], ...] = ()
+    """Drawings of one measure against another."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis → the values that are shown; all where it is not named."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Of all columns and planes."""
+        every = (*self.columns, *(one for plane in self.planes for one in plane))
+        return tuple(dict.fromkeys(one.metric for one in every))
+
+
+Layout = TableLayout | CurveLayout | GalleryLayout | TradeoffLayout

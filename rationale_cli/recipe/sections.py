@@ -69,6 +69,9 @@ class TrainOptions(PluginOptions):
     """Train on at most so many pictures, evenly spread over the split, for a quick look."""
     share: float = Field(default=1.0, gt=0, le=1)
     """Train on this share of the pictures, evenly spread over the split, but on a batch at least."""
+    validation: str | None = None
+    """Split to choose settings on and to retrain last layers on, all of it; none holds some of the training
+    pictures out. Methods that choose nothing pass it over."""
     mask_fraction: float = Field(default=1.0, gt=0, le=1)
     """Share of the training pictures whose masks or boxes a regularizer may see: drawn by shot_seed, those of
     a small share are among those of a larger. It changes nothing else."""
@@ -95,6 +98,9 @@ class ExplainOptions(PluginOptions):
     """Layers of each estimator: last, all, reference or a..b; several are computed in one pass."""
     scalar: tuple[Scalar, ...] = ("dot",)
     """What is differentiated: dot, native, cosine, log-softmax or contrast; several in one pass."""
+    further: tuple[str, ...] = ()
+    """Attributions beside the one of the section attribution, each by its own defaults: occlusion, say. What
+    a run is judged by that was tuned on an attribution must be others."""
     batch_size: int = Field(default=64, ge=1)
     """Pictures a pass, over all processes together."""
     audit: bool = True

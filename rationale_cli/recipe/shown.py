@@ -1,4 +1,4 @@
-"""What a recipe shows at its end, from its key ``show``: tables, curves and galleries.
+"""What a recipe shows at its end, from its key ``show``: tables, curves, galleries and trade-offs.
 
 ::
 
@@ -11,6 +11,11 @@
         published: paper-text
       - {curves: figure-4, metrics: [accuracy, PT, IR]}
       - {gallery: figure-3, pictures: 8, only: {model: [clip-vit-b-16]}}
+      - tradeoff: rivals
+        rows: [method, regularizer]
+        against: {method: ft, regularizer: none}
+        columns: [accuracy@test, accuracy@swapped, PT@test, PT@test/occlusion]
+        planes: [[accuracy@test, PT@test]]
 """
 
 from __future__ import annotations
@@ -24,9 +29,19 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..contracts.options import PluginOptions
 from ..errors import InputError, did_you_mean
-from .layouts import AXES, Compared, CurveLayout, GalleryLayout, Layout, TableLayout
+from .layouts import (
+    AXES,
+    Column,
+    Compared,
+    CurveLayout,
+    GalleryLayout,
+    Layout,
+    TableLayout,
+    TradeoffLayout,
+)
 from .text import problems_of, validated
 
+_COLUMN = re.compile(r"(?P<metric>\w+)@(?P<split>[^/\s]+)(?:/(?P<attribution>\S+))?")
 _NAME = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 
 
@@ -40,10 +55,8 @@ class _Shown(PluginOptions):
 
     @field_validator("only")
     @classmethod
-    def _axes(cls, only: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for one in only:
-            if one not in AXES:
-                raise ValueError(f"Expected axes ({did_you_mean(one, AXES)})")
+    def _known_axes(cls, only: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        _axes(tuple(only))
         return only
 
 
@@ -66,10 +79,7 @@ class _Table(_Measured):
     @field_validator("rows", "columns")
     @classmethod
     def _known(cls, axes: tuple[str, ...]) -> tuple[str, ...]:
-        for one in axes:
-            if one not in AXES:
-                raise ValueError(f"Expected axes ({did_you_mean(one, AXES)})")
-        return axes
+        return _axes(axes)
 
     @model_validator(mode="after")
     def _apart(self) -> _Table:
@@ -86,7 +96,60 @@ class _Gallery(_Shown):
     pictures: int = Field(default=8, ge=1)
 
 
-_KINDS: Mapping[str, type[_Shown]] = {"table": _Table, "curves": _Measured, "gallery": _Gallery}
+class _Tradeoff(_Shown):
+    """A trade-off."""
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    rows: tuple[str, ...] = ("method", "regularizer")
+    against: dict[str, str] = Field(min_length=1)
+    planes: tuple[tuple[str, str], ...] = ()
+
+    @field_validator("columns", "planes")
+    @classmethod
+    def _columns(cls, found: tuple[Any, ...]) -> tuple[Any, ...]:
+        for one in found:
+            for text in (one,) if isinstance(one, str) else one:
+                column(text)
+        return found
+
+    @field_validator("rows")
+    @classmethod
+    def _known(cls, axes: tuple[str, ...]) -> tuple[str, ...]:
+        return _axes(axes)
+
+    @model_validator(mode="after")
+    def _of_rows(self) -> _Tradeoff:
+        for axis in self.against:
+            if axis not in self.rows:
+                raise ValueError(f"against: Expected axes of the rows ({', '.join(self.rows)})")
+        return self
+
+
+def column(text: str) -> Column:
+    """``METRIC@SPLIT`` or ``METRIC@SPLIT/ATTRIBUTION``. Raises ``ValueError`` for anything else.
+
+    >>> column("PT@test/occlusion")
+    Column(metric='PT', split='test', attribution='occlusion')
+    """
+    found = _COLUMN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"Expected METRIC@SPLIT or METRIC@SPLIT/ATTRIBUTION but got {text!r}")
+    return Column(found["metric"], found["split"], found["attribution"] or "")
+
+
+def _axes(axes: tuple[str, ...]) -> tuple[str, ...]:
+    for one in axes:
+        if one not in AXES:
+            raise ValueError(f"Expected axes ({did_you_mean(one, AXES)})")
+    return axes
+
+
+_KINDS: Mapping[str, type[_Shown]] = {
+    "table": _Table,
+    "curves": _Measured,
+    "gallery": _Gallery,
+    "tradeoff": _Tradeoff,
+}
 
 
 def parsed_layouts(content: Any, path: Path) -> tuple[Layout, ...]:
@@ -103,7 +166,7 @@ def _layout(content: Any, place: str, path: Path) -> Layout:
     if len(kinds) != 1:
         given = sorted(content) if isinstance(content, Mapping) else content
         raise InputError(
-            f"{place}: Expected a name under one of table, curves and gallery but got {given!r}.",
+            f"{place}: Expected a name under one of {', '.join(_KINDS)} but got {given!r}.",
             where=str(path),
         )
     kind, schema = kinds[0], _KINDS[kinds[0]]
@@ -135,6 +198,10 @@ def _made(kind: str, name: str, options: _Shown) -> Layout:
             options.compared,
             only,
         )
+    if isinstance(options, _Tradeoff):
+        planes = tuple((column(one), column(other)) for one, other in options.planes)
+        columns = tuple(column(one) for one in options.columns)
+        return TradeoffLayout(name, title, columns, options.rows, options.against, planes, only)
     if isinstance(options, _Measured):
         return CurveLayout(name, title, options.metrics, only)
     assert isinstance(options, _Gallery), kind

@@ -16,11 +16,11 @@ from .gallery import Basis
 from .layout_entries import MEASURED, Entry
 from .numbers import Unit, steps, unit_of
 
-RANKED = ("accuracy", "V", "PT", "IR")
+RANKED = ("accuracy", "V", "PT", "IR", "object_share")
 """Measures of which more is better. A model that is always right by valid evidence has a lift of 1 and no
 phi, so that a greater lift or phi is no merit."""
 
-LOW_RANKED = ("ECE", "adaptive_ECE", "NLL", "Brier")
+LOW_RANKED = ("background", "ECE", "adaptive_ECE", "NLL", "Brier")
 """Measures of which less is better. Of confidence − accuracy 0 is best."""
 
 ABSENT = "absent"
@@ -31,7 +31,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Change(NamedTuple):
-    """A difference to the zero-shot run, or to the same without regularizers."""
+    """A difference to the zero-shot run, to the same without regularizers, or to another row."""
 
     baseline: str
     """Name of the run, or of several by blanks."""

@@ -25,10 +25,10 @@ PLAIN = Unit(1.0, 3)
 
 
 def unit_of(metric: str) -> Unit:
-    """Lift, phi, odds ratios, NLL and Brier score are plain numbers; every other measure is a share."""
+    """Lift, phi, cost, NLL and Brier score are plain numbers; every other measure is a share."""
     if metric in {"NLL", "Brier"}:
         return PLAIN
-    return RATIO if metric in {"lift", "phi"} else PERCENT
+    return RATIO if metric in {"lift", "phi", "cost"} else PERCENT
 
 
 def scaled(value: float | None, unit: Unit = PERCENT) -> float:

@@ -57,7 +57,7 @@ class Pivot:
     ``half`` where there are others yet."""
     blocks: tuple[Block, ...]
     source: str
-    """Where the published figures are from; empty without any."""
+    """Where the published figures are from, or which row differences are to; empty without any."""
     compared: Compared = "zero-shot"
     """What differences are to."""
 

@@ -93,7 +93,8 @@ def _head(pivot: Pivot) -> Iterator[str]:
 def _block(pivot: Pivot, metric: str, rows: Sequence[PivotRow]) -> Iterator[str]:
     width = len(pivot.row_axes) + _numbers(pivot)
     yield r"\midrule"
-    yield _row([rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(metric_title(metric))}}}}}"])
+    if title := metric_title(metric):
+        yield _row([rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(title)}}}}}"])
     before: Key = ()
     for number, row in enumerate(rows):
         told = [words(cell) for cell in (*row.cells, *row.averages)]

@@ -24,7 +24,8 @@ def show(pivot: Pivot, console: Console) -> None:
     console = roomy(console)
     console.print(Text(f"\n{pivot.title}", style="bold"))
     for block in pivot.blocks:
-        console.print(Text(f"\n{metric_title(block.metric)}"))
+        if block.metric:
+            console.print(Text(f"\n{metric_title(block.metric)}"))
         for grid in _fitting(pivot, block, console):
             console.print(grid, soft_wrap=False)
     print_lines(console, legend(pivot), "dim")

@@ -73,7 +73,9 @@ def printed(figure: Printed, *, signed: bool = False) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """Heading of a block."""
+    """Heading of a block; none where each column has a measure of its own."""
+    if not metric:
+        return ""
     unit = ", %" if unit_of(metric) is PERCENT else ""
     return f"{TITLES.get(metric, metric)}{unit}"
 
@@ -132,6 +134,12 @@ def _marks(pivot: Pivot) -> str:
             "Differences are to the same without regularizer, on the same pictures and seeds: "
             f"{tables.SIGNIFICANT} significant after Holm over its table; where heatmaps enter, {unaudited} "
             "by one estimator, which is no conclusion."
+        )
+    if pivot.compared == "row":
+        unaudited = tables.MARKS["not audited"]
+        return (
+            f"Differences are to {pivot.source}, on the same pictures and seeds: {tables.SIGNIFICANT} "
+            f"significant after Holm over the table; where heatmaps enter, {unaudited} by that one estimator."
         )
     marks = ", ".join(f"{mark} {verdict}" for verdict, mark in tables.MARKS.items())
     return (

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from . import severity
+from . import severity, tradeoff
 from .layout_cells import LayoutCell
 from .pivot import Pivot, Span, spans
 from .pivot_text import Words, average_titles, legend, metric_title, named, words
 from .severity import Curves
 from .side_by_side import SideBySide
+from .tradeoff import Planes
 
-Shown = Pivot | Curves | SideBySide
+Shown = Pivot | Curves | SideBySide | Planes
 """A layout with its numbers."""
 
 
@@ -85,7 +86,17 @@ class GalleryView:
     gallery: SideBySide
 
 
-View = TableView | CurvesView | GalleryView
+@dataclass(frozen=True)
+class PlanesView:
+    """Planes as the template shows them."""
+
+    kind = "planes"
+    title: str
+    methods: tuple[str, ...]
+    drawings: tuple[Markup, ...]
+
+
+View = TableView | CurvesView | GalleryView | PlanesView
 
 
 def views(section: RecipeSection) -> list[View]:
@@ -96,7 +107,14 @@ def views(section: RecipeSection) -> list[View]:
 def methods(section: RecipeSection | None) -> int:
     """How many keys the legends of the section need."""
     shown = section.shown if section else ()
-    return max((len(one.methods) for one in shown if isinstance(one, Curves)), default=0)
+    return max(
+        (
+            len(one.rivals if isinstance(one, Planes) else one.methods)
+            for one in shown
+            if isinstance(one, Curves | Planes)
+        ),
+        default=0,
+    )
 
 
 def _view(shown: Shown) -> View:
@@ -108,6 +126,9 @@ def _view(shown: Shown) -> View:
             for metric, panels in groupby(shown.panels, key=lambda panel: panel.metric)
         ]
         return CurvesView(shown.title, shown.methods, tuple(drawn))
+    if isinstance(shown, Planes):
+        drawn_planes = tuple(tradeoff.drawing(one, shown.rivals) for one in shown.planes)
+        return PlanesView(shown.title, shown.rivals, drawn_planes)
     return GalleryView(shown.title, shown)
 
 

@@ -167,7 +167,7 @@ class RuleTable(_Columns):
 
 @dataclass(frozen=True)
 class WitnessTable(_Columns):
-    """Predictions on altered pictures; −1 where there is no such picture."""
+    """Predictions on altered pictures, −1 where there is no such picture, and what exchanges do."""
 
     id: npt.NDArray[np.object_]
     label: npt.NDArray[np.int32]
@@ -175,6 +175,11 @@ class WitnessTable(_Columns):
     background: npt.NDArray[np.int32]
     box: npt.NDArray[np.int32]
     exact: npt.NDArray[np.int32]
+    object_effect: npt.NDArray[np.float64]
+    """How far the label's logit falls where an object of another class stands on the picture's background;
+    NaN where the background is not known."""
+    background_effect: npt.NDArray[np.float64]
+    """How far it falls where the picture's object stands on the background of another class."""
 
 
 @dataclass(frozen=True)

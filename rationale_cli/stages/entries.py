@@ -23,6 +23,7 @@ from ..runs.folder import Run
 from .comparable import named
 from .grid import Cell
 from .score import ScoreRequest, prepare, score
+from .shifts import Group
 
 _AXIS_KEYS = ("model", "method", "regularizer", "dataset", "train.split", "train.shots", "train.seed")
 """Keys of a grid that are axes."""
@@ -37,6 +38,8 @@ class EntryRequest:
     """Of the cells that are done."""
     scores: ScoreResult
     """Of these runs."""
+    groups: tuple[Group, ...]
+    """What the scores were computed from."""
     registry: Registry
 
 

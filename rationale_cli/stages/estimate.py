@@ -154,7 +154,7 @@ class _Estimator:
         speed = self._speed(model)
         if speed is None:
             return None
-        wanted = plan((configuration.attribution,), configuration.explain, self.registry)
+        wanted = plan(configuration.attributions, configuration.explain, self.registry)
         passes = forwards(wanted, speed.grid, witness=configuration.explain.witness)
         explain = work.explain * speed.picture * passes
         tuning = self._tuning(model, configuration.method)

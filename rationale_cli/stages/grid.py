@@ -20,6 +20,7 @@ from ..errors import InputError, PluginError, RationaleError, WorkError, did_you
 from ..hooks import bare_name
 from ..measures.calibration_results import COMPARED
 from ..measures.estimates import METRICS
+from ..measures.tradeoff import KNOWN as RIVALS
 from ..recipe import (
     DEFAULTS,
     PLUGINS,
@@ -34,7 +35,7 @@ from ..recipe import (
     same_plugin,
 )
 from ..recipe.launching import LauncherOptions, LocalOptions
-from ..recipe.layouts import GalleryLayout, TableLayout
+from ..recipe.layouts import GalleryLayout, TableLayout, TradeoffLayout
 from ..recipe.regularizers import NONE
 from ..registry import Registry
 from ..reporting.published import shipped_tables
@@ -166,7 +167,7 @@ def carry_out(configuration: Configuration, root: Path, registry: Registry, prog
         tuned = finetune(FinetuneRequest(configuration, root), progress).run
         # Looked up anew: a cell of another setup may have done the same work just now.
         if _state(configuration, path, registry) != "done":
-            explain(ExplainRequest(tuned, configuration, (configuration.attribution,), registry), progress)
+            explain(ExplainRequest(tuned, configuration, configuration.attributions, registry), progress)
         return Run.open(tuned.path)
 
 
@@ -301,7 +302,7 @@ def _state(configuration: Configuration, path: Path, registry: Registry) -> str:
         return "tuned"
     splits: Sequence[str] = configuration.explain.splits or there.manifest["splits"]
     labels = own_labels(configuration, there.configuration, splits)
-    wanted = plan((configuration.attribution,), configuration.explain, registry)
+    wanted = plan(configuration.attributions, configuration.explain, registry)
     names = {name for one in wanted for name in one.names()} | (
         {"witness"} if configuration.explain.witness else set()
     )
@@ -314,16 +315,17 @@ def _state(configuration: Configuration, path: Path, registry: Registry) -> str:
 def _check_layouts(recipe: Recipe) -> None:
     """That measures and published tables which the recipe shows are known."""
     for layout in recipe.layouts:
+        known = RIVALS if isinstance(layout, TradeoffLayout) else MEASURES
         for metric in () if isinstance(layout, GalleryLayout) else layout.metrics:
-            if metric not in MEASURES:
+            if metric not in known:
                 raise InputError(
-                    f"show: {layout.name}: unknown measure {metric!r}. {did_you_mean(metric, MEASURES)}",
+                    f"show: {layout.name}: unknown measure {metric!r}. {did_you_mean(metric, known)}",
                     where=str(recipe.path),
                 )
         if isinstance(layout, TableLayout) and layout.published is not None:
-            known = {one.name for one in shipped_tables().values()}
-            if layout.published not in known:
-                told = did_you_mean(layout.published, known)
+            tables = {one.name for one in shipped_tables().values()}
+            if layout.published not in tables:
+                told = did_you_mean(layout.published, tables)
                 raise InputError(
                     f"show: {layout.name}: no published table is called {layout.published!r}. {told}",
                     where=str(recipe.path),

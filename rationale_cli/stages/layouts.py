@@ -13,7 +13,7 @@ from pathlib import Path
 from .. import __version__
 from ..contracts import Progress
 from ..recipe import Recipe
-from ..recipe.layouts import CurveLayout, Layout, TableLayout
+from ..recipe.layouts import CurveLayout, Layout, TableLayout, TradeoffLayout
 from ..reporting.layout_csv import layout_csv
 from ..reporting.layout_entries import Entry
 from ..reporting.pivot import Pivot, pivot
@@ -22,8 +22,10 @@ from ..reporting.published import shipped_table
 from ..reporting.recipe_section import RecipeSection, Shown
 from ..reporting.severity import curves
 from ..reporting.side_by_side import Explained, SideBySide, side_by_side, side_by_side_csv
+from ..reporting.tradeoff import Planes
 from ..runs.atomic import write_text
 from .entries import EntryRequest, Placed, entries
+from .tradeoff import tradeoff
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def run(recipe: Recipe, request: EntryRequest, root: Path, progress: Progress | 
         return LayoutResult(None)
     placed = entries(request, progress)
     folder = root / (re.sub(r"[^\w.-]+", "-", recipe.name).strip("-.") or "recipe")
-    shown = tuple(_shown(layout, placed) for layout in recipe.layouts)
+    shown = tuple(one for layout in recipe.layouts for one in _shown(layout, placed, request))
     files = []
     for one in shown:
         for text, ending in _texts(one):
@@ -54,14 +56,17 @@ def run(recipe: Recipe, request: EntryRequest, root: Path, progress: Progress | 
     return LayoutResult(RecipeSection(recipe.name, recipe.description, shown, str(folder)), tuple(files))
 
 
-def _shown(layout: Layout, every: Sequence[Placed]) -> Shown:
+def _shown(layout: Layout, every: Sequence[Placed], request: EntryRequest) -> Iterator[Shown]:
     placed = [one for one in every if _belongs(one.entry, layout)]
     found = [one.entry for one in placed]
     if isinstance(layout, TableLayout):
-        return pivot(layout, found, shipped_table(layout.published) if layout.published else None)
-    if isinstance(layout, CurveLayout):
-        return curves(layout, found)
-    return side_by_side(layout, _on_first_split(placed))
+        yield pivot(layout, found, shipped_table(layout.published) if layout.published else None)
+    elif isinstance(layout, CurveLayout):
+        yield curves(layout, found)
+    elif isinstance(layout, TradeoffLayout):
+        yield from tradeoff(layout, placed, request)
+    else:
+        yield side_by_side(layout, _on_first_split(placed))
 
 
 def _belongs(entry: Entry, layout: Layout) -> bool:
@@ -82,6 +87,8 @@ def _on_first_split(placed: Sequence[Placed]) -> list[Explained]:
 
 def _texts(shown: Shown) -> Iterator[tuple[str, str]]:
     """What is written of a layout, and the ending of its file."""
+    if isinstance(shown, Planes):
+        return
     if isinstance(shown, SideBySide):
         yield side_by_side_csv(shown), ".csv"
         return

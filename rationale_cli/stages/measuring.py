@@ -20,7 +20,7 @@ from ..measures.calibration_results import (
 )
 from ..measures.concentration import concentration
 from ..measures.faithfulness import SetFaithfulness
-from ..measures.measured import Estimator, Explained, Heatmaps, Measured, Predictions, Witness
+from ..measures.measured import Estimator, Exchanged, Explained, Heatmaps, Measured, Predictions, Witness
 from ..measures.probabilities import Predicted
 from ..measures.quadrants import Outcomes
 from ..measures.verdict import CONTROLS, LAYERS, SCALARS
@@ -74,6 +74,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         grid=_grid(source, ids, rma) | _own(estimator),
         controls=_controls(source, estimator.outcomes, ids, rma),
         witness=_witness(source, ids),
+        effects=_effects(source, ids),
         statuses=_statuses(main.table.status[order]),
         skipped=len(spec.skipped),
         predictions=predictions,
@@ -178,6 +179,14 @@ def _witness(source: Source, ids: Ids) -> dict[str, Witness]:
         if known.any():
             found[kind] = Witness(known & (prediction == table.label[order]), known)
     return found
+
+
+def _effects(source: Source, ids: Ids) -> Exchanged | None:
+    table: WitnessTable | None = source.run.witness(source.split)
+    order = None if table is None else _order(table.id, ids)
+    if table is None or order is None or np.isnan(table.object_effect[order]).all():
+        return None
+    return Exchanged(table.object_effect[order], table.background_effect[order])
 
 
 def _predictions(source: Source, own: PredictionSet, ids: Ids) -> dict[str, Predictions]:

@@ -2,8 +2,8 @@
 
 A picture shows one patterned object on a landscape. The class is the pattern *inside* the object; its
 shape, size, rotation, position and colours, the clutter and the landscape say nothing about it. In the
-splits ``train`` and ``test`` each class has a landscape of its own in 90 % of the pictures: a model may
-learn that instead. Mask and background without the object are exact.
+splits ``train``, ``val`` and ``test`` each class has a landscape of its own in 90 % of the pictures: a model
+may learn that instead. Mask and background without the object are exact.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class _Plan:
 _PLANS: dict[str, _Plan] = {
     "train": _Plan(0, 0, "tied"),
     "train-clean": _Plan(0, 1, "independent"),
+    "val": _Plan(2, 5, "tied"),
     "test": _Plan(1, 2, "tied"),
     "shifted": _Plan(1, 3, "independent"),
     "swapped": _Plan(1, 4, "swapped"),
@@ -74,13 +75,13 @@ class ScenesOptions(PluginOptions):
     train_size: int = Field(2400, ge=1)
     """Pictures in ``train`` and in ``train-clean``."""
     test_size: int = Field(600, ge=1)
-    """Pictures in ``test``, ``shifted`` and ``swapped`` each."""
+    """Pictures in ``val``, ``test``, ``shifted`` and ``swapped`` each."""
     correlation: float = Field(0.9, ge=0, le=1)
-    """Share of the pictures of ``train`` and ``test`` whose landscape goes with the class."""
+    """Share of the pictures of ``train``, ``val`` and ``test`` whose landscape goes with the class."""
 
 
 def own_background(label: int) -> int:
-    """Index of the landscape that goes with a class in ``train`` and ``test``."""
+    """Index of the landscape that goes with a class where there is a shortcut."""
     return (label + _SHIFT) % len(LANDSCAPES)
 
 
@@ -107,6 +108,11 @@ class SceneSplit:
     def labels(self) -> Sequence[int]:
         """The patterns take turns."""
         return [_label(index) for index in range(self._length)]
+
+    @property
+    def contexts(self) -> Sequence[str]:
+        """The landscapes."""
+        return [self.scene(index).background for index in range(self._length)]
 
     def __len__(self) -> int:
         return self._length
@@ -148,7 +154,7 @@ class SceneSplit:
 
 
 class Scenes:
-    """The embedded dataset: five splits of drawn scenes, nothing to download."""
+    """The embedded dataset: six splits of drawn scenes, nothing to download."""
 
     Options = ScenesOptions
 
@@ -162,7 +168,7 @@ class Scenes:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """``train`` and ``test`` with the shortcut, the others without."""
+        """``train``, ``val`` and ``test`` with the shortcut, the others without."""
         return tuple(_PLANS)
 
     @property

@@ -22,7 +22,7 @@ from rationale_plugins.datasets.scenes import (
 from rationale_cli.contracts import Sample
 from rationale_cli.errors import InputError
 
-SPLITS = ("train", "train-clean", "test", "shifted", "swapped")
+SPLITS = ("train", "train-clean", "val", "test", "shifted", "swapped")
 
 
 def pixels(sample: Sample) -> np.ndarray:

@@ -111,7 +111,10 @@ def _write_witness(folder: Path, ids: np.ndarray, label: np.ndarray, kinds: Mapp
         kind: predicted(label, kinds[kind]) if kind in kinds else np.full(len(ids), -1, np.int32)
         for kind in ("object", "background", "box", "exact")
     }
-    table = WitnessTable(id=ids, label=label.astype(np.int32), **columns)
+    effects = {
+        name: kinds.get(name, np.full(len(ids), np.nan)) for name in ("object_effect", "background_effect")
+    }
+    table = WitnessTable(id=ids, label=label.astype(np.int32), **columns, **effects)
     pq.write_table(table.to_arrow(), folder / "table.parquet")
 
 

@@ -18,8 +18,11 @@ from .model import (
 from .options import PluginOptions, Protocols
 from .progress import Progress, Silent
 from .regularizer import (
+    GROUPS,
     IMAGES,
     MASKS,
+    OF_ANY_METHOD,
+    GroupedTerm,
     ImageTuning,
     MaskedTerm,
     Masks,
@@ -35,8 +38,10 @@ from .regularizer import (
 from .sample import Boxes, Evidence, Mask, Sample, Task
 
 __all__ = [
+    "GROUPS",
     "IMAGES",
     "MASKS",
+    "OF_ANY_METHOD",
     "SCALARS",
     "Attribution",
     "Boxes",
@@ -51,6 +56,7 @@ __all__ = [
     "Family",
     "Fitted",
     "ForeignCheckpoint",
+    "GroupedTerm",
     "ImageTuning",
     "Mask",
     "MaskRules",

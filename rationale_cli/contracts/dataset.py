@@ -30,7 +30,10 @@ class Split(Protocol):
     """A lazy, picklable sequence of samples.
 
     Optional: ``labels``, the class of every sample in order, known without opening a picture; without it,
-    pictures are opened once to draw a few of each class.
+    pictures are opened once to draw a few of each class. A split with ``labels`` may also have ``contexts``:
+    in order, the name of what the object of every sample stands on or beside, where that goes with the class
+    more often than it should. Class and context make a sample's group. None stands for a split that does not
+    know.
     """
 
     @property

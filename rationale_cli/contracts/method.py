@@ -46,6 +46,14 @@ class Support(Protocol):
         """
         ...
 
+    def groups(self, part: Drawn) -> Tensor | None:
+        """Number of the group of each picture, in the order of ``batches`` and asked after it: N, on the CPU.
+
+        A group is a class and what its objects stand on (``Split.contexts``); None where the data do not
+        know.
+        """
+        ...
+
 
 class Step(Protocol):
     """The ``nn.Module`` that goes through ``accelerator.prepare``: one forward is one loss.
@@ -105,8 +113,8 @@ class Method(Protocol):
 
     - ``prepare(fitted, support) -> None`` before training (the same in every process, and again where
       training is resumed: what it does follows from the pictures and torch's seed);
-    - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving; what it
-      returns (chosen values, say) is kept in the run's manifest;
+    - ``finish(fitted, support) -> Mapping[str, float] | None`` after training and before saving, with torch's
+      seed set anew; what it returns (chosen values, say) is kept in the run's manifest;
     - ``retarget(fitted, task) -> Classifier | None`` when explaining: the tuned classifier for other classes,
       where class vectors come from their names. It shares the model and all that was tuned. Without it, or
       where it gives None, other classes than those of the tuning cannot be predicted;

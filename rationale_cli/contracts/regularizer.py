@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
@@ -24,6 +24,13 @@ IMAGES = "images"
 
 MASKS = "masks"
 """A need that the data meet: where the object is in each picture. The term is then a ``MaskedTerm``."""
+
+GROUPS = "groups"
+"""A need that the data meet: the group of each picture, its class and what it stands on (``Split.contexts``).
+The term is then a ``GroupedTerm``."""
+
+OF_ANY_METHOD = (IMAGES, MASKS, GROUPS)
+"""Needs that no method has to offer."""
 
 
 class Masks(NamedTuple):
@@ -106,6 +113,9 @@ class Setting:
     progress: Progress = field(default_factory=Silent)
     preprocessing: Preprocessing | None = None
     """How the run prepares pictures; None is the model's own way."""
+    groups: Mapping[str, int] = field(default_factory=dict)
+    """Group → how many pictures are trained on, in the order of the groups' numbers; of the groups that there
+    are, and only where a regularizer needs them."""
 
 
 class Term(Protocol):
@@ -113,7 +123,8 @@ class Term(Protocol):
 
     It trains nothing of its own. What is random is drawn from torch's generator, which the step of the run
     seeds. Optional: ``begin_epoch(number) -> None`` is called before the first step of each epoch, counted
-    from 0, and where training is resumed within one; and the method of ``Watching``.
+    from 0, and where training is resumed within one; the method of ``Watching``; and ``kept()`` as a ``Step``
+    has it, tensors that the term changes from step to step.
     """
 
     def __call__(self, inputs: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
@@ -130,6 +141,14 @@ class MaskedTerm(Protocol):
 
     def __call__(self, inputs: Tensor, labels: Tensor, outputs: Outputs, masks: Masks) -> Tensor:
         """As ``Term``; a picture whose mask is not known contributes nothing."""
+        ...
+
+
+class GroupedTerm(Protocol):
+    """The ``Term`` of a regularizer that needs ``groups``; one that needs masks too gets these first."""
+
+    def __call__(self, inputs: Tensor, labels: Tensor, outputs: Outputs, groups: Tensor) -> Tensor:
+        """As ``Term``; groups B int64 are positions in ``Setting.groups``."""
         ...
 
 
@@ -162,7 +181,7 @@ class Regularizer(Protocol):
 
     needs: ClassVar[tuple[str, ...]]
     """What the method must offer (``Method.offers``): fields of ``Outputs``, attributes of its step, or
-    ``images``, which every method meets, and ``masks``, which the data do."""
+    ``images``, which every method meets, and ``masks`` and ``groups``, which the data do."""
 
     @property
     def Options(self) -> type[RegularizerOptions]:

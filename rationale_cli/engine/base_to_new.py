@@ -34,6 +34,12 @@ class Half:
         """Of the samples, as in the split."""
         return tuple(self.split.ids[index] for index in self.indices)
 
+    @cached_property
+    def contexts(self) -> Sequence[str] | None:
+        """Of the samples, as in the split."""
+        known: Sequence[str] | None = getattr(self.split, "contexts", None)
+        return None if known is None else tuple(known[index] for index in self.indices)
+
     def __len__(self) -> int:
         return len(self.indices)
 

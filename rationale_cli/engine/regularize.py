@@ -10,15 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import (
+    GROUPS,
     IMAGES,
     MASKS,
-    MaskedTerm,
     Masks,
     Progress,
     Regularizer,
     RegularizerOptions,
     Setting,
-    Term,
     Watching,
 )
 from ..errors import PluginError
@@ -34,11 +33,20 @@ def regularizers(configuration: Configuration) -> list[Regularizer]:
     return [cast(Regularizer, one.build()) for one in configuration.regularizers]
 
 
-def regularized(built: Built, chosen: Sequence[Regularizer], progress: Progress) -> nn.Module:
+_OF_DATA = (MASKS, GROUPS)
+"""What terms are given of the data, in the order in which they are given it."""
+
+
+def regularized(
+    built: Built,
+    chosen: Sequence[Regularizer],
+    progress: Progress,
+    groups: Mapping[str, int] | None = None,
+) -> nn.Module:
     """The step of a method that is built and on its device, with the terms of ``chosen``.
 
-    The very step where there are none. Raises ``PluginError`` where the method trains nothing or its step
-    lacks what it should offer, and what a regularizer raises.
+    ``groups``: see ``Setting``. The very step where there are no terms. Raises ``PluginError`` where the
+    method trains nothing or its step lacks what it should offer, and what a regularizer raises.
     """
     step = built.fitted.step
     if step is None:
@@ -57,9 +65,10 @@ def regularized(built: Built, chosen: Sequence[Regularizer], progress: Progress)
         built.configuration.train.seed,
         progress,
         built.preprocessing,
+        groups or {},
     )
     terms, weights = [], []
-    masked = [MASKS in one.needs for one in chosen]
+    given = [tuple(need for need in _OF_DATA if need in one.needs) for one in chosen]
     for configured, one in zip(built.configuration.regularizers, chosen, strict=True):
         _check(one, step, configured.name, built.configuration.method.name)
         torch.manual_seed(setting.seed)
@@ -67,7 +76,7 @@ def regularized(built: Built, chosen: Sequence[Regularizer], progress: Progress)
         weights.append(cast(RegularizerOptions, configured.options).weight)
     needs = {need for one in chosen for need in one.needs}
     cacheable = hasattr(step, "cached") and not needs.intersection({IMAGES, MASKS})
-    return (_CacheableStep if cacheable else RegularizedStep)(step, terms, weights, needs, masked)
+    return (_CacheableStep if cacheable else RegularizedStep)(step, terms, weights, needs, given)
 
 
 def unseen(built: Built) -> tuple[str, ...]:
@@ -82,7 +91,8 @@ def unseen(built: Built) -> tuple[str, ...]:
 class RegularizedStep(nn.Module):
     """A step whose loss is the method's own plus weight · term of each regularizer (``Step``).
 
-    ``needs``: what the terms need of it, together; ``masked``: which of them are given masks.
+    ``needs``: what the terms need of it, together; ``given``: of each, whether it is given ``masks`` and
+    ``groups``, in this order.
     """
 
     def __init__(
@@ -91,14 +101,14 @@ class RegularizedStep(nn.Module):
         terms: Sequence[nn.Module],
         weights: Sequence[float],
         needs: Collection[str] = (),
-        masked: Sequence[bool] = (),
+        given: Sequence[Sequence[str]] = (),
     ) -> None:
         super().__init__()
         self.step = step
         self.terms = nn.ModuleList(terms)
         self.weights = tuple(weights)
         self._needs = needs
-        self._masked = tuple(masked) or (False,) * len(terms)
+        self._given = tuple(given) or ((),) * len(terms)
         self._outputs = Forward(step, needs)
 
     def begin_training(self, epochs: int) -> None:
@@ -115,26 +125,28 @@ class RegularizedStep(nn.Module):
                 begin(number)
 
     def kept(self) -> Mapping[str, Tensor]:
-        """What the method's own step keeps over epochs; the terms keep nothing."""
-        kept: Callable[[], Mapping[str, Tensor]] | None = getattr(self.step, "kept", None)
-        return kept() if kept is not None else {}
+        """What the method's own step and the terms keep over steps and epochs."""
+        parts = {"": self.step} | {f"terms.{place}.": term for place, term in enumerate(self.terms)}
+        return {
+            f"{prefix}{name}": tensor
+            for prefix, part in parts.items()
+            if hasattr(part, "kept")
+            for name, tensor in cast(Any, part).kept().items()
+        }
 
-    def forward(self, inputs: Tensor, labels: Tensor, masks: Masks | None = None) -> Tensor:
-        """The batch as the method's step gets it, and its masks where a term needs them → scalar."""
+    def forward(
+        self, inputs: Tensor, labels: Tensor, masks: Masks | None = None, groups: Tensor | None = None
+    ) -> Tensor:
+        """The batch as the method's step gets it, its masks and groups where a term needs them → scalar."""
         # The method's own draws come first: they are those of a run without regularizers.
         with ExitStack() as stack:
             for term in self.terms:
                 if hasattr(term, "watching"):
                     stack.enter_context(cast(Watching, term).watching())
             outputs = self._outputs(inputs, labels)
-        loss = outputs.loss
-        for term, weight, masked in zip(self.terms, self.weights, self._masked, strict=True):
-            if masked:
-                assert masks is not None
-                value = cast(MaskedTerm, term)(inputs, labels, outputs, masks)
-            else:
-                value = cast(Term, term)(inputs, labels, outputs)
-            loss = loss + weight * value
+        loss, of_data = outputs.loss, dict(zip(_OF_DATA, (masks, groups), strict=True))
+        for term, weight, given in zip(self.terms, self.weights, self._given, strict=True):
+            loss = loss + weight * term(inputs, labels, outputs, *(of_data[name] for name in given))
         return loss
 
 
@@ -143,7 +155,8 @@ class _CacheableStep(RegularizedStep):
 
     def cached(self) -> nn.Module:
         """The method's own twin with the same terms."""
-        return RegularizedStep(cast(Any, self.step).cached(), list(self.terms), self.weights, self._needs)
+        twin = cast(Any, self.step).cached()
+        return RegularizedStep(twin, list(self.terms), self.weights, self._needs, self._given)
 
 
 def _check(regularizer: Regularizer, step: nn.Module, name: str, method: str) -> None:

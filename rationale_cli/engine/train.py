@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -29,8 +29,8 @@ from ..toolkit.modes import training
 from .batches import Batch, Key, Pictures, chunks, loader
 from .schedule import schedule
 
-_Inputs = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Masks]
-"""What a step takes: images or features, labels, and masks where they are asked for."""
+_Inputs = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Masks | None, Tensor | None]
+"""What a step takes: images or features, labels, and masks and groups where either is asked for."""
 _SAVE_SECONDS = 30.0
 _SAVE_SHARE = 20.0
 _LOG_SECONDS = 1.0
@@ -55,6 +55,8 @@ class TrainingSet:
     pictures: Pictures
     indices: Sequence[int]
     """Which of them."""
+    groups: Mapping[str, int] = field(default_factory=dict)
+    """Identifier → number of its group; empty where nothing asks for it."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def train(
     """Train ``fitted.step`` in place. Raises ``WorkError`` where the loss is no longer finite."""
     assert fitted.step is not None
     plan = _plan(given.indices, options, accelerator.num_processes)
-    loop = _Loop(fitted, given.pictures, options, lr, places, accelerator, plan)
+    loop = _Loop(fitted, given, options, lr, places, accelerator, plan)
     return loop.run(progress)
 
 
@@ -135,7 +137,7 @@ class _Loop:
     def __init__(
         self,
         fitted: Fitted,
-        pictures: Pictures,
+        given: TrainingSet,
         options: TrainOptions,
         lr: float,
         places: Places,
@@ -143,7 +145,8 @@ class _Loop:
         plan: Plan,
     ) -> None:
         self.classifier = cast(nn.Module, fitted.classifier)
-        self.pictures, self.options, self.places = pictures, options, places
+        self.pictures, self.options, self.places = given.pictures, options, places
+        self.groups = given.groups
         self.accelerator, self.plan = accelerator, plan
         self.classifier.to(accelerator.device)
         step = cast(nn.Module, fitted.step).to(accelerator.device)
@@ -157,6 +160,7 @@ class _Loop:
         self.skipped: set[str] = set()
         self.rows: dict[int, int] = {}
         self.labels = torch.empty(0, dtype=torch.long)
+        self.numbers = torch.empty(0, dtype=torch.long)
 
     def run(self, progress: Progress) -> Trained:
         self._tell("begin_training", self.plan.epochs)
@@ -235,13 +239,28 @@ class _Loop:
             for keys in shares:
                 rows = torch.tensor([self.rows[index] for _, index in keys if index in self.rows])
                 rows = _moved(rows, device)
-                yield features[rows], self.labels[rows]
+                labels = self.labels[rows]
+                yield (
+                    (features[rows], labels, None, self.numbers[rows])
+                    if self.groups
+                    else (
+                        features[rows],
+                        labels,
+                    )
+                )
             return
         for batch in loader(self.pictures, shares, self.options.workers):
             self._readable(batch)
             pixels = normalise(_moved(batch.pixels, device), self.pictures.preprocessing)
             labels = _moved(batch.labels, device)
-            yield (pixels, labels, _masks(batch, device)) if self.pictures.masked else (pixels, labels)
+            masks = _masks(batch, device) if self.pictures.masked else None
+            groups = _moved(self._numbers(batch.ids), device) if self.groups else None
+            # A method's own step takes two.
+            yield (pixels, labels) if masks is groups is None else (pixels, labels, masks, groups)
+
+    def _numbers(self, ids: Sequence[str]) -> Tensor:
+        """Of the groups of these pictures."""
+        return torch.tensor([self.groups[one] for one in ids])
 
     def _readable(self, batch: Batch) -> None:
         if not self.options.skip_bad or not batch.ids:
@@ -266,6 +285,8 @@ class _Loop:
         read = [index for index in self.plan.indices if ids[index] not in self.skipped]
         self.rows = {index: row for row, index in enumerate(read)}
         self.labels = torch.cat(labels).to(self.accelerator.device)
+        if self.groups:
+            self.numbers = self._numbers([ids[index] for index in read]).to(self.accelerator.device)
         return torch.cat(parts)
 
     def _save(self, step: int) -> None:

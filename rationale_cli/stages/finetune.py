@@ -13,10 +13,11 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 from torch import nn
 
-from ..contracts import Fitted, MethodOptions, Progress, Regularizer, Silent
+from ..contracts import GROUPS, Fitted, MethodOptions, Progress, Regularizer, Silent
 from ..engine.annotated import annotated
 from ..engine.build import Built, accelerator, build, place
 from ..engine.configuration import Configuration
+from ..engine.grouped import Groups, required_groups
 from ..engine.regularize import regularized, regularizers
 from ..engine.support import TrainingPictures
 from ..engine.train import Places, Trained, TrainingSet, train
@@ -76,14 +77,17 @@ def run(request: FinetuneRequest, progress: Progress | None = None) -> FinetuneR
     if _looks(built):
         # Drawn before a folder is made: what is wrong with the data leaves nothing behind.
         pictures.draw()
-    masked = _masked(built, pictures)
+    masked, groups = _masked(built, pictures), _groups(built, chosen, pictures)
     weights = fingerprint(cast(nn.Module, built.model))
     place(built.classifier, machine.device)
-    step = regularized(built, chosen, progress) if _trains(built) or chosen else None
+    step = regularized(built, chosen, progress, groups.sizes) if _trains(built) or chosen else None
     folder = existing or _create(request, built, _files_of(chosen) | read, machine, weights)
     machine.wait_for_everyone()
     _prepare(built, pictures, machine)
-    trained = _train(built, step, pictures, masked, folder, machine, progress) if step else None
+    trained = None
+    if step is not None:
+        given = _training_set(built, pictures, masked, groups)
+        trained = _train(built, step, given, folder, machine, progress)
     if machine.is_main_process:
         folder = _finish(built, pictures, folder, trained)
     machine.wait_for_everyone()
@@ -150,6 +154,22 @@ def _masked(built: Built, pictures: TrainingPictures) -> tuple[int, ...]:
     if not (_trains(built) and built.configuration.sees_masks):
         return ()
     return annotated(pictures.split, pictures.draw().train, built.configuration.train)
+
+
+def _groups(built: Built, chosen: Sequence[Regularizer], pictures: TrainingPictures) -> Groups:
+    """Those of the training pictures where a regularizer needs them; raises as ``required_groups`` does."""
+    if not (_trains(built) and any(GROUPS in one.needs for one in chosen)):
+        return Groups({}, {})
+    classnames = built.dataset.task.classnames
+    name = built.configuration.train.split
+    return required_groups(pictures.split, pictures.draw().train, classnames, name)
+
+
+def _training_set(
+    built: Built, pictures: TrainingPictures, masked: Collection[int], groups: Groups
+) -> TrainingSet:
+    augment = built.configuration.train.augment
+    return TrainingSet(pictures.pictures(augment, masked), pictures.draw().train, groups.of)
 
 
 def _create(
@@ -233,8 +253,7 @@ def _prepare(built: Built, pictures: TrainingPictures, machine: Accelerator) -> 
 def _train(
     built: Built,
     step: nn.Module,
-    pictures: TrainingPictures,
-    masked: Collection[int],
+    given: TrainingSet,
     folder: Run,
     machine: Accelerator,
     progress: Progress,
@@ -242,7 +261,6 @@ def _train(
     configuration = built.configuration
     options = cast(MethodOptions, configuration.method.options)
     places = Places(folder.path / "state" / "training.pt", folder.log)
-    given = TrainingSet(pictures.pictures(configuration.train.augment, masked), pictures.draw().train)
     return train(
         Fitted(built.classifier, step), given, configuration.train, options.lr, places, machine, progress
     )
@@ -252,6 +270,7 @@ def _finish(built: Built, pictures: TrainingPictures, folder: Run, trained: Trai
     finish = getattr(built.method, "finish", None)
     found: Mapping[str, float] = {}
     if finish is not None:
+        torch.manual_seed(built.configuration.train.seed)
         cast(nn.Module, built.classifier).eval()
         with torch.no_grad():
             found = finish(built.fitted, pictures) or {}

@@ -20,9 +20,9 @@ _SAME_SHAPE = 0.02
 def check_dataset(dataset: Dataset, samples: int = 4) -> None:
     """Check a dataset: task, names of splits, and ``samples`` pictures of each split.
 
-    Identifiers are unique and known without opening a picture, and so are ``labels`` where a split has
-    them; splits survive pickling; pictures are RGB and upright, the same at every reading; masks have the
-    picture's proportions.
+    Identifiers are unique and known without opening a picture, and so are ``labels`` and ``contexts`` where a
+    split has them; splits survive pickling; pictures are RGB and upright, the same at every reading; masks
+    have the picture's proportions.
     """
     check_plugin("dataset", type(dataset))
     _check_mask_rules(dataset)
@@ -32,9 +32,10 @@ def check_dataset(dataset: Dataset, samples: int = 4) -> None:
         with _no_picture_opened(name):
             split = dataset.split(name)
             ids, length = list(split.ids), len(split)
-            labels = getattr(split, "labels", None)
+            labels, contexts = (getattr(split, key, None) for key in ("labels", "contexts"))
         _check_ids(name, ids, length)
         _check_labels(name, labels, split)
+        _check_contexts(name, contexts, labels)
         again = pickle.loads(pickle.dumps(split))  # noqa: S301 (our own bytes of a moment ago)
         demand(list(again.ids) == ids, f"split {name!r} must have the same ids after pickling")
         step = max(length // samples, 1)
@@ -113,6 +114,16 @@ def _check_labels(name: str, labels: Sequence[int] | None, split: Split) -> None
         demand(
             labels[index] == own, f"labels[{index}] of split {name!r} is {labels[index]}, the sample's {own}"
         )
+
+
+def _check_contexts(name: str, contexts: Sequence[str] | None, labels: Sequence[int] | None) -> None:
+    if contexts is None:
+        return
+    demand(labels is not None, f"split {name!r} has contexts, which make groups with labels: it needs those")
+    demand(
+        len(contexts) == len(labels or ()) and all(isinstance(one, str) and one for one in contexts),
+        f"split {name!r} must have a context, a text, for each picture",
+    )
 
 
 def _check_sample(split: Split, twin: Split, index: int, classes: int) -> None:

@@ -246,6 +246,10 @@ class FakeSupport:
             shown = self._parts[part] + (0.01 * (number + 1) if augment else 0)
             yield from zip(torch.split(shown, half), torch.split(self._labels, half), strict=True)
 
+    def groups(self, part: Drawn) -> Tensor | None:
+        """Two contexts that take turns in each class."""
+        return 2 * self._labels + torch.arange(len(self._labels)) // self.classes % 2
+
 
 def fake_classifier(family: Family = "text") -> TextClassifier | LinearClassifier:
     """A classifier of the toy task on the fake model, in evaluation mode."""

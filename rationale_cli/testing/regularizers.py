@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..contracts import (
-    IMAGES,
+    GROUPS,
     MASKS,
+    OF_ANY_METHOD,
     Fitted,
-    MaskedTerm,
     Masks,
     Method,
     Regularizer,
@@ -22,7 +22,6 @@ from ..contracts import (
     Setting,
     Support,
     Task,
-    Term,
     VisionLanguageModel,
     Watching,
 )
@@ -34,6 +33,12 @@ from .options import check_plugin
 
 _MOVE = 0.02
 """Deviation of what is added to weights that train."""
+
+_SIZES = {"common": 6, "rare": 2}
+"""Groups that take turns in a batch, and the pictures that they have in training."""
+
+_OfData = tuple[Masks | Tensor, ...]
+"""What a term is given beside the method's outputs."""
 
 
 def check_regularizer(
@@ -48,9 +53,9 @@ def check_regularizer(
     """Check a regularizer on a method that offers what it needs, on a model and a task.
 
     The term is one finite number with a gradient to what the method trains and to nothing else; it follows
-    from torch's seed alone, is the same when it is built again, and building it leaves model and method as
-    they are. One that needs masks is 0 where none is known. What it needs of the method's step is looked at
-    too. ``model`` itself is left alone.
+    from torch's seed and from what it keeps (``kept``) alone, is the same when it is built again, and
+    building it leaves model and method as they are. One that needs masks is 0 where none is known. What it
+    needs of the method's step is looked at too. ``model`` itself is left alone.
     """
     check_plugin("regularizer", type(regularizer))
     demand(
@@ -58,7 +63,7 @@ def check_regularizer(
         "a regularizer's Options must derive from RegularizerOptions, which has the weight",
     )
     _check_recommended(regularizer)
-    offered = (IMAGES, MASKS, *getattr(method, "offers", ()))
+    offered = (*OF_ANY_METHOD, *getattr(method, "offers", ()))
     lacking = [need for need in regularizer.needs if need not in offered]
     demand(not lacking, f"this suite needs a method that offers {lacking}: give it one")
     images = pictures(model, batch)
@@ -70,13 +75,17 @@ def check_regularizer(
     forward, another = (Forward(one.step, regularizer.needs) for one in (setting, other))
     for one in (setting, other):
         _begin(method, one, images, labels)
-    masks = _left_halves(images) if MASKS in regularizer.needs else None
-    _check_term(setting, term, forward, images, labels, masks)
-    anew = _value(again, another, images, labels, masks)
+    of_data = _of_data(regularizer, images)
+    anew = _value(again, another, images, labels, of_data)
     demand(
-        torch.equal(_value(term, forward, images, labels, masks), anew),
+        torch.equal(_value(term, forward, images, labels, of_data), anew),
         "a term that is built anew must be the same: training that is resumed builds it again",
     )
+    _check_term(setting, term, forward, images, labels, of_data)
+    if MASKS in regularizer.needs:
+        nothing = _of_data(regularizer, images, unknown=batch)
+        value = _value(term, forward, images, labels, nothing)
+        demand(float(value.detach()) == 0, "pictures whose masks are not known must contribute nothing")
 
 
 def _check_recommended(regularizer: Regularizer) -> None:
@@ -99,7 +108,8 @@ def _built(
     fitted = method.build(copy.deepcopy(model), task)
     demand(fitted.step is not None, "this suite needs a method that trains: give it one")
     step = cast(nn.Module, fitted.step)
-    setting = Setting(fitted.classifier, step, task, unseen)
+    groups = _SIZES if GROUPS in regularizer.needs else {}
+    setting = Setting(fitted.classifier, step, task, unseen, groups=groups)
     before = snapshot(step)
     trained = {name for name, one in step.named_parameters() if one.requires_grad}
     torch.manual_seed(0)
@@ -134,7 +144,7 @@ def _check_term(
     forward: Forward,
     images: Tensor,
     labels: Tensor,
-    masks: Masks | None,
+    of_data: _OfData,
 ) -> None:
     own = {id(one) for one in setting.step.parameters()}
     foreign = {name for name, one in term.named_parameters() if one.requires_grad and id(one) not in own}
@@ -142,13 +152,17 @@ def _check_term(
         not foreign, f"a term trains nothing of its own, which no checkpoint would hold: {listed(foreign)}"
     )
     training(setting.step)
-    value = _value(term, forward, images, labels, masks)
+    kept = {name: one.clone() for name, one in _kept(term).items()}
+    value = _value(term, forward, images, labels, of_data)
     demand(
         value.ndim == 0 and bool(value.isfinite()), f"a term's forward must be one finite number, not {value}"
     )
+    for name, one in _kept(term).items():
+        one.copy_(kept[name])
     demand(
-        torch.equal(value, _value(term, forward, images, labels, masks)),
-        "a term must follow from torch's seed alone: a run that is resumed goes on as it would have",
+        torch.equal(value, _value(term, forward, images, labels, of_data)),
+        "a term must follow from torch's seed and what it keeps alone: a run that is resumed goes on as it "
+        "would have",
     )
     demand(value.requires_grad, "a term must depend on what the method trains, else it changes nothing")
     torch.autograd.backward(value)
@@ -158,12 +172,14 @@ def _check_term(
         "a term must have a gradient to what the method trains, else it changes nothing",
     )
     setting.step.zero_grad(set_to_none=True)
-    if masks is not None:
-        nothing = _value(term, forward, images, labels, _left_halves(images, unknown=len(images)))
-        demand(float(nothing.detach()) == 0, "pictures whose masks are not known must contribute nothing")
 
 
-def _value(term: nn.Module, forward: Forward, images: Tensor, labels: Tensor, masks: Masks | None) -> Tensor:
+def _kept(term: nn.Module) -> Mapping[str, Tensor]:
+    kept: Callable[[], Mapping[str, Tensor]] | None = getattr(term, "kept", None)
+    return kept() if kept is not None else {}
+
+
+def _value(term: nn.Module, forward: Forward, images: Tensor, labels: Tensor, of_data: _OfData) -> Tensor:
     begin = getattr(term, "begin_epoch", None)
     if begin is not None:
         begin(0)
@@ -171,9 +187,15 @@ def _value(term: nn.Module, forward: Forward, images: Tensor, labels: Tensor, ma
     watching = cast(Watching, term).watching() if hasattr(term, "watching") else nullcontext()
     with watching:
         outputs = forward(images, labels)
-    if masks is None:
-        return cast(Term, term)(images, labels, outputs)
-    return cast(MaskedTerm, term)(images, labels, outputs, masks)
+    value: Tensor = term(images, labels, outputs, *of_data)
+    return value
+
+
+def _of_data(regularizer: Regularizer, images: Tensor, *, unknown: int = 0) -> _OfData:
+    """Masks and groups where they are needed; the masks of the first ``unknown`` pictures are not known."""
+    masks = (_left_halves(images, unknown=unknown),) if MASKS in regularizer.needs else ()
+    groups = (torch.arange(len(images), device=images.device) % len(_SIZES),)
+    return (*masks, *groups) if GROUPS in regularizer.needs else masks
 
 
 def _left_halves(images: Tensor, *, unknown: int = 0) -> Masks:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from ..contracts import IMAGES, MASKS, ImageTuning, Outputs
+from ..contracts import OF_ANY_METHOD, ImageTuning, Outputs
 from ..errors import PluginError
 
 _ZERO_SHOT = "zero_shot_features"
@@ -15,7 +15,7 @@ _ZERO_SHOT = "zero_shot_features"
 
 def lacks(step: nn.Module, needs: Collection[str]) -> list[str]:
     """What regularizers need and a step has no attribute for (``Regularizer.needs``)."""
-    return [need for need in needs if not (need in (IMAGES, MASKS) or hasattr(step, _attribute(need)))]
+    return [need for need in needs if not (need in OF_ANY_METHOD or hasattr(step, _attribute(need)))]
 
 
 class Forward:

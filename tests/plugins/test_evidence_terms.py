@@ -19,7 +19,7 @@ from rationale_plugins.regularizers.masses import AttentionMass, GaaMass
 from rationale_plugins.regularizers.rrr import RightReasons
 from safetensors.torch import load_file
 
-from rationale_cli.contracts import MASKS, Masks, Setting, Specification, Task
+from rationale_cli.contracts import GROUPS, MASKS, Masks, Setting, Specification, Task
 from rationale_cli.engine.annotated import annotated
 from rationale_cli.engine.configure import configure
 from rationale_cli.engine.regularize import RegularizedStep
@@ -52,8 +52,8 @@ def setting(method=FineTuning, **options):
 
 def with_term(around, regularizer, **options):
     made = regularizer(regularizer.Options(**options))
-    masked = [MASKS in made.needs]
-    return RegularizedStep(around.step, [made.build(around)], [made.options.weight], made.needs, masked)
+    given = [tuple(need for need in (MASKS, GROUPS) if need in made.needs)]
+    return RegularizedStep(around.step, [made.build(around)], [made.options.weight], made.needs, given)
 
 
 def added(around, regularizer, **options):

@@ -38,6 +38,8 @@ class Record(NamedTuple):
     the picture is not annotated. Its ``repr`` must be the same on every machine."""
     window: Window | None = None
     """The part of the picture that is shown (moved inside where it reaches beyond); None: all of it."""
+    context: str | None = None
+    """What the object stands on, where the data set knows it of all its pictures (``Split.contexts``)."""
 
 
 Reader = Callable[[Path, Record, Image.Image], Evidence | None]
@@ -52,6 +54,12 @@ class Records(Items):
     root: Path
     items: tuple[Record, ...]
     read: Reader
+
+    @cached_property
+    def contexts(self) -> Sequence[str] | None:
+        """What the objects stand on, in order; None where it is not known."""
+        found = tuple(item.context for item in self.items if item.context is not None)
+        return found if len(found) == len(self.items) else None
 
     def __getitem__(self, index: int) -> Sample:
         """Raises ``InputError`` naming the file that cannot be read."""

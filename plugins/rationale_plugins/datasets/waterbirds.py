@@ -146,4 +146,4 @@ def _row(row: dict[str, str], where: str) -> _Row:
 def _record(row: _Row, masks: dict[str, int]) -> Record:
     name = row.path.rpartition(".")[0]
     mask = f"{name}.png"
-    return Record(name, row.path, row.label, mask if mask in masks else None)
+    return Record(name, row.path, row.label, mask if mask in masks else None, context=PLACES[row.place])

@@ -34,6 +34,7 @@ EXAMPLES = {f"rationale:{name}" for name in ("ft", "lp", "coop", "flcp", "prompt
 """Methods on which regularizers are tried that ask nothing of a method."""
 SMALL = {
     "rationale:scenes": {"size": 32, "train_size": 14, "test_size": 13},
+    "rationale:blocks": {"pixels": 32, "train_size": 2, "test_size": 2},
     "rationale:integrated-gradients": {"steps": 2},
     "rationale:smoothgrad": {"samples": 7},
     "rationale:rise": {"masks": 30},

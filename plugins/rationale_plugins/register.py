@@ -330,6 +330,11 @@ def rationale_regularizers() -> list[Entry]:
             f"{_REGULARIZERS}.evidence_anchor:EvidenceAnchor",
             "Relevance stays where zero-shot has it; needs no annotation",
         ),
+        Entry(
+            "guided-counterfactual",
+            f"{_REGULARIZERS}.guided_counterfactual:GuidedCounterfactual",
+            "counterfactual by zero-shot's heatmaps for masks; needs no annotation",
+        ),
     ]
 
 

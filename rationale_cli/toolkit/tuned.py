@@ -24,7 +24,7 @@ from ..errors import InputError
 from .attention import AttentionLayer, Recording, Tower, record, tower_of
 from .heads import CosineClassifier, TextClassifier, class_embeddings
 from .modes import evaluation
-from .relevance import Rule, blocks_of, of_class
+from .relevance import Rule, blocks_of, of_class, on_grid, walk
 from .substitution import called, weights_as_they_came
 
 _EVERY = range(sys.maxsize)
@@ -129,23 +129,32 @@ class Watch:
 
 
 class ZeroShotRelevance:
-    """GAA of the last layer by the model as it came, for its zero-shot class scores."""
+    """GAA by the model as it came, for its zero-shot class scores."""
 
-    def __init__(self, model: Model, task: Task, scalar: Scalar) -> None:
-        """Keeps a copy of those weights that train. Raises as ``Watch`` does."""
+    def __init__(self, model: Model, task: Task, scalar: Scalar, layers: str = "last") -> None:
+        """Keeps a copy of those weights that train. ``layers`` as of a ``Specification``.
+
+        Raises as ``Watch`` does, and ``InputError`` for layers that the model does not have.
+        """
         self._classifier = TextClassifier(model, class_embeddings(model, task))
         self._tower = _tower(self._classifier)
+        self._blocks = blocks_of(Specification(layers), self._tower, self._classifier)
         self._weights = weights_as_they_came(model, "embed_images")
         self._scalar = scalar
 
     def __call__(self, images: Tensor, labels: Tensor, grid: tuple[int, int]) -> Tensor:
         """B×3×S×S, labels B → B×h×w, without a gradient."""
-        last, model = self._tower.depth - 1, self._classifier.model
+        model = self._classifier.model
         with torch.enable_grad(), evaluation(cast(nn.Module, model)):
-            with record(range(last, last + 1)) as recording:
+            with record(self._blocks.layers) as recording:
                 features = called(model, self._weights, "embed_images", images)
             scores = of_class(self._classifier.score(features, self._scalar), labels)
-            return Seen(features, recording.layers[last]).relevance(scores, grid).detach()
+            layers = recording.layers
+            found = torch.autograd.grad(scores.sum(), [one.output for one in layers.values()])
+            with torch.autocast(images.device.type, enabled=False):
+                gradients = dict(zip(layers, found, strict=True))
+                rows = walk(layers, gradients, {self._blocks}, Rule(), self._tower)
+        return on_grid(rows[self._blocks], grid, cls=not self._tower.pooled)
 
 
 class TunedScores:

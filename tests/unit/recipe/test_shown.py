@@ -6,7 +6,7 @@ import pytest
 
 from rationale_cli.errors import InputError
 from rationale_cli.recipe import load_recipe
-from rationale_cli.recipe.layouts import CurveLayout, GalleryLayout, TableLayout
+from rationale_cli.recipe.layouts import Column, CurveLayout, GalleryLayout, TableLayout, TradeoffLayout
 
 
 @pytest.fixture
@@ -25,19 +25,29 @@ def test_every_kind_of_layout(shown):
         "    columns: [dataset, model]\n    published: paper-text\n    averages: false\n"
         "  - {curves: figure-4, metrics: PT}\n"
         "  - {gallery: figure-3, title: Seen, pictures: 4}\n"
+        "  - tradeoff: rivals\n    rows: [method]\n    against: {method: ft}\n"
+        "    columns: [accuracy@test, PT@test/occlusion]\n    planes: [[accuracy@test, background@test]]\n"
     ) == (
         TableLayout(
             "table-2", "What is right", ("PT", "IR"), ("method",), ("dataset", "model"), "paper-text", False
         ),
         CurveLayout("figure-4", "figure-4", ("PT",)),
         GalleryLayout("figure-3", "Seen", 4),
+        TradeoffLayout(
+            "rivals",
+            "rivals",
+            (Column("accuracy", "test"), Column("PT", "test", "occlusion")),
+            ("method",),
+            {"method": "ft"},
+            ((Column("accuracy", "test"), Column("background", "test")),),
+        ),
     )
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("  - 3\n", "show, entry 1: Expected a name under one of table, curves and gallery"),
+        ("  - 3\n", "show, entry 1: Expected a name under one of table, curves, gallery, tradeoff"),
         ("  - {title: x}\n", "show, entry 1: Expected a name under one of"),
         ("  - {table: a, curves: a}\n", "show, entry 1: Expected a name under one of"),
         ("  - {gallery: Figure 3}\n", "gallery: Expected a name of lower case"),
@@ -52,6 +62,14 @@ def test_every_kind_of_layout(shown):
         (
             "  - {table: a, metrics: [PT], rows: [methd], columns: [model]}\n",
             "show, entry 1: rows: Expected axes (Did you mean 'method'?",
+        ),
+        (
+            "  - {tradeoff: a, against: {method: ft}, columns: [PT]}\n",
+            "columns: Expected METRIC@SPLIT or METRIC@SPLIT/ATTRIBUTION but got 'PT'",
+        ),
+        (
+            "  - {tradeoff: a, against: {model: ft}, columns: [PT@test]}\n",
+            "against: Expected axes of the rows (method, regularizer)",
         ),
         (
             "  - {table: a, metrics: [PT], rows: [method], columns: [method]}\n",

@@ -27,7 +27,6 @@ from rationale_cli.stages.layouts import LayoutResult
 from rationale_cli.stages.layouts import run as layouts
 from rationale_cli.stages.report import of_scored
 from rationale_cli.stages.score import ScoreRequest, recorded
-from rationale_cli.stages.score import run as score
 from rationale_cli.testing import FakeModel, ToyDataset
 
 from ..reporting.reading import read
@@ -49,6 +48,11 @@ show:
   - {table: rates, title: "Rates & <i>", metrics: [accuracy, PT], rows: [setup, method], columns: [dataset]}
   - {curves: under-fog, metrics: [PT]}
   - {gallery: pictures, pictures: 3}
+  - tradeoff: rivals
+    rows: [setup, method]
+    against: {method: lp}
+    columns: [accuracy@test, PT@test, PT@test/occlusion, cost@test]
+    planes: [[accuracy@test, PT@test]]
 """
 
 
@@ -102,8 +106,8 @@ def _also_in_fog(run: Run) -> None:
 
 
 def placed(request: GridRequest, result: GridResult) -> EntryRequest:
-    scores = score(ScoreRequest(result.runs, replicates=100, mismatch="separate"))
-    return EntryRequest(result.cells, result.runs, scores, request.registry)
+    scored = recorded(ScoreRequest(result.runs, replicates=100, mismatch="separate"))
+    return EntryRequest(result.cells, result.runs, scored.result, scored.prepared.groups, request.registry)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,86 @@
+"""Counterfactual pictures without annotation: what zero-shot looks at stands for the object.
+
+Shapes: B pictures, h×w patch grid, S pixels.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from rationale_cli.contracts import IMAGES, Masks, Outputs, RegularizerOptions, Scalar, Setting
+from rationale_cli.toolkit.tuned import ZeroShotRelevance
+
+from .counterfactual import ComposedPictures
+
+
+class GuidedCounterfactual:
+    """The loss of ``counterfactual``, composed by pseudo-masks of the model as it came.
+
+    A pseudo-mask is the most relevant ``share`` of a picture by zero-shot's GAA of the annotated class
+    (Chefer et al. 2021; the dataset's prompts), over all layers by default. Language stands for annotation,
+    as in GALS (Petryk et al. 2022); but what is asked of the tuned model is said in predictions, so that none
+    of its own attributions is trained to please. It can be no better than zero-shot's heatmaps: explain a
+    zero-shot run and look at its RMA and pointing game first.
+    """
+
+    class Options(RegularizerOptions):
+        """Options of the guided counterfactual pictures."""
+
+        share: float = Field(default=0.4, gt=0, lt=1)
+        """Of a picture that is taken for the object. Too little leaves the object in the background that
+        shall have no class; too much takes the background along."""
+        layers: str = "all"
+        """Layers of zero-shot's heatmap: last, all or a..b."""
+        scalar: Scalar = "dot"
+        """Whose gradient is taken, of the annotated class: dot, native, cosine, log-softmax or contrast."""
+        background: float = Field(default=1.0, ge=0)
+        """Factor of the second part, that a background alone has no class."""
+
+    needs: ClassVar[tuple[str, ...]] = (IMAGES,)
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def build(self, setting: Setting) -> GuidedPictures:
+        """Keeps the weights as they came, of those that train.
+
+        Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
+        layers that it does not have.
+        """
+        asked, model = self.options, setting.classifier.model
+        side = model.preprocessing.size
+        known = ZeroShotRelevance(model, setting.task, asked.scalar, asked.layers)
+        composed = ComposedPictures(setting, asked.background)
+        return GuidedPictures(composed, known, model.patch_grid(side, side), asked.share)
+
+
+class GuidedPictures(nn.Module):
+    """The loss of pictures that are composed of a batch by what zero-shot looks at."""
+
+    def __init__(
+        self, composed: ComposedPictures, known: ZeroShotRelevance, grid: tuple[int, int], share: float
+    ) -> None:
+        super().__init__()
+        self.composed = composed
+        self._known, self._grid, self._share = known, grid, share
+
+    def forward(self, images: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
+        """images B×3×S×S, labels B → scalar."""
+        relevance = self._known(images, labels, self._grid)
+        masks = most_relevant(relevance, (images.shape[-2], images.shape[-1]), self._share)
+        loss: Tensor = self.composed(images, labels, outputs, masks)
+        return loss
+
+
+def most_relevant(relevance: Tensor, size: tuple[int, int], share: float) -> Masks:
+    """B×h×w ≥ 0 → this share of the pixels, the most relevant ones; nothing is known by a constant map."""
+    smooth = F.interpolate(relevance[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    flat = smooth.flatten(1)
+    below = min(max(round((1 - share) * flat.shape[1]), 1), flat.shape[1])
+    inside = smooth > flat.kthvalue(below, dim=1).values[:, None, None]
+    return Masks(inside.to(torch.uint8), inside.flatten(1).any(dim=1))

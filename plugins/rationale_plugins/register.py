@@ -125,6 +125,11 @@ def rationale_methods() -> list[Entry]:
             "LP-FT: fine-tuning that starts from the best logistic regression on the frozen features",
         ),
         Entry(
+            "dfr",
+            f"{_METHODS}.dfr:Dfr",
+            "DFR: fine-tuning, then a head made anew of held-out pictures of every group",
+        ),
+        Entry(
             "wise-ft",
             f"{_METHODS}.wise_ft:WiseFt",
             "WiSE-FT: fine-tuned from the zero-shot head, then averaged with the weights before",
@@ -329,6 +334,26 @@ def rationale_regularizers() -> list[Entry]:
             "evidence-anchor",
             f"{_REGULARIZERS}.evidence_anchor:EvidenceAnchor",
             "Relevance stays where zero-shot has it; needs no annotation",
+        ),
+        Entry(
+            "text-guided",
+            f"{_REGULARIZERS}.text_guided:TextGuided",
+            "Relevance lies where zero-shot sees the class's text; needs no annotation",
+        ),
+        Entry(
+            "background-augment",
+            f"{_REGULARIZERS}.background_augment:BackgroundAugment",
+            "Baseline: objects on other backgrounds, the label kept; needs masks or boxes",
+        ),
+        Entry(
+            "patch-dropout",
+            f"{_REGULARIZERS}.patch_dropout:PatchDropout",
+            "Baseline: pictures with random patches hidden; needs no annotation",
+        ),
+        Entry(
+            "group-dro",
+            f"{_REGULARIZERS}.group_dro:GroupDro",
+            "Group DRO: the groups that do worst weigh most; needs data with groups",
         ),
         Entry(
             "guided-counterfactual",

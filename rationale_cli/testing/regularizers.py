@@ -161,7 +161,7 @@ def _check_term(
         one.copy_(kept[name])
     demand(
         torch.equal(value, _value(term, forward, images, labels, of_data)),
-        "a term must follow from torch's seed and what it keeps alone: a run that is resumed goes on as it "
+        "a term must follow from torch's seed alone, and what it keeps: a run that is resumed goes on as it "
         "would have",
     )
     demand(value.requires_grad, "a term must depend on what the method trains, else it changes nothing")

@@ -28,7 +28,7 @@ SAME_CODE = {
     "rationale:blip": "rationale:tiny-blip",
 }
 """Models of other sizes whose suite takes minutes and runs the very code that a sibling's runs."""
-SAME_STEP = {"rationale:kgcoop", "rationale:lp-ft", "rationale:wise-ft"}
+SAME_STEP = {"rationale:dfr", "rationale:kgcoop", "rationale:lp-ft", "rationale:wise-ft"}
 """Methods that offer what coop and ft offer, by the very code."""
 EXAMPLES = {f"rationale:{name}" for name in ("ft", "lp", "coop", "flcp", "promptsrc", "clip-lora")}
 """Methods on which regularizers are tried that ask nothing of a method."""

@@ -13,13 +13,16 @@ from rationale_plugins.methods.coop import CoOp
 from rationale_plugins.methods.fine_tuning import FineTuning
 from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.linear_probe import LinearProbe
+from rationale_plugins.regularizers.background_augment import BackgroundAugment, OtherBackgrounds
 from rationale_plugins.regularizers.counterfactual import Counterfactual, composed
 from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor, apart
 from rationale_plugins.regularizers.masses import AttentionMass, GaaMass
+from rationale_plugins.regularizers.patch_dropout import HiddenPatches
 from rationale_plugins.regularizers.rrr import RightReasons
+from rationale_plugins.regularizers.text_guided import TextGuided
 from safetensors.torch import load_file
 
-from rationale_cli.contracts import GROUPS, MASKS, Masks, Setting, Specification, Task
+from rationale_cli.contracts import GROUPS, MASKS, Masks, Outputs, Setting, Specification, Task
 from rationale_cli.engine.annotated import annotated
 from rationale_cli.engine.configure import configure
 from rationale_cli.engine.regularize import RegularizedStep
@@ -30,7 +33,7 @@ from rationale_cli.stages.finetune import FinetuneRequest
 from rationale_cli.stages.finetune import run as finetune
 from rationale_cli.testing import FakeModel, ToyDataset
 from rationale_cli.toolkit.heads import TextClassifier, class_embeddings
-from rationale_cli.toolkit.heatmaps import evidence
+from rationale_cli.toolkit.heatmaps import evidence, heatmaps
 from rationale_cli.toolkit.relevance import Rule, class_score, explain
 
 from ..interrupting import Stopping
@@ -169,6 +172,22 @@ def test_maps_apart_by_hand():
     assert apart(torch.zeros(1, 1, 2), other, "kl").item() == pytest.approx(0, abs=1e-6)
 
 
+def test_text_guides_as_a_mask_would_that_is_zero_shots_own_heatmap():
+    around = setting()
+    model = around.classifier.model
+    zero_shot = TextClassifier(model, class_embeddings(model, TASK))
+    how = [Specification("all")], class_score(zero_shot, LABELS)
+    heat = heatmaps(explain(zero_shot, IMAGES, *how, Rule()).relevance[0], (32, 32))
+    inside = heat > heat.flatten(1).quantile(0.75, dim=1)[:, None, None]
+    guided, massed = with_term(around, TextGuided, share=0.25), with_term(around, GaaMass)
+    moved(around)
+    masks = Masks(inside.to(torch.uint8), torch.ones(4, dtype=torch.bool))
+    values = guided(IMAGES, LABELS), massed(IMAGES, LABELS, masks)
+    assert values[0].item() == pytest.approx(values[1].item(), abs=1e-3)
+    gradients = [torch.autograd.grad(one, around.classifier.model.patches.weight)[0] for one in values]
+    assert F.cosine_similarity(*(one.flatten() for one in gradients), dim=0) > 0.999
+
+
 @pytest.mark.parametrize("regularizer", [GaaMass, AttentionMass])
 def test_training_moves_the_mass_onto_the_object(regularizer):
     around = setting()
@@ -238,6 +257,62 @@ def test_a_background_alone_has_no_class():
         whole(IMAGES, LABELS, MASKED).backward()
         optimizer.step()
     assert math.log(3) <= unsure() < (before + math.log(3)) / 2
+
+
+class Shown(torch.nn.Module):
+    """A step that remembers what it was shown; its loss is the mean label."""
+
+    def forward(self, images, labels):
+        self.images, self.labels = images, labels
+        return labels.float().mean()
+
+
+NOTHING = Outputs(torch.zeros(()))
+
+
+def test_patches_are_hidden_whole():
+    step = Shown()
+    torch.manual_seed(0)
+    loss = HiddenPatches(step, (4, 4), 0.25)(IMAGES, LABELS, NOTHING)
+    assert loss == LABELS.float().mean()
+    hidden = (step.images == 0).unflatten(3, (4, 8)).unflatten(2, (4, 8)).all(dim=1)
+    assert torch.equal(hidden.all(dim=(2, 4)), hidden.any(dim=(2, 4)))
+    assert 0.1 < hidden.float().mean() < 0.4
+    shown = step.images != 0
+    assert torch.equal(step.images[shown], IMAGES[shown])
+
+
+def backgrounds(masks, **options):
+    step = Shown()
+    torch.manual_seed(5)
+    loss = OtherBackgrounds(step, BackgroundAugment.Options(**options))(IMAGES, LABELS, NOTHING, masks)
+    return step, loss
+
+
+@pytest.mark.parametrize("fill", ["other", "mean", "noise"])
+def test_objects_stand_before_other_backgrounds(fill):
+    step, _ = backgrounds(MASKED, fill=fill)
+    copied = [0, 1, 3, 0]
+    assert torch.equal(step.labels, LABELS[copied])
+    inside = INSIDE[copied, None].bool().expand(-1, 3, -1, -1)
+    assert torch.equal(step.images[inside], IMAGES[copied][inside])
+    assert not torch.isclose(step.images[~inside], IMAGES[copied][~inside]).any()
+    around = [picture[:, mask == 0] for picture, mask in zip(step.images, INSIDE[copied], strict=True)]
+    if fill == "mean":
+        own = IMAGES[0][:, INSIDE[0] == 0].mean(dim=1, keepdim=True)
+        assert torch.allclose(around[0], own.expand_as(around[0]), atol=1e-5)
+    if fill == "other":
+        places = [IMAGES[place][:, INSIDE[place] == 0] for place in KNOWN]
+        found = [[torch.equal(one, other) for other in places].index(True) for one in around]
+        assert all(KNOWN[place] != own for place, own in zip(found, copied, strict=True))
+
+
+def test_a_background_is_replaced_with_a_probability():
+    step, _ = backgrounds(MASKED, fill="noise", probability=1e-6)
+    assert torch.equal(step.images, IMAGES[[0, 1, 3, 0]])
+    step, loss = backgrounds(MASKED._replace(known=torch.zeros(4, dtype=torch.bool)))
+    assert loss == 0
+    assert torch.equal(step.images, IMAGES), "a process without masks takes the step as others do"
 
 
 def test_texts_that_depend_on_the_picture_say_nothing_of_composed_ones():

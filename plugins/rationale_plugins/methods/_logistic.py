@@ -7,6 +7,7 @@ of strengths suits every model. Shapes: N pictures, F features, C classes.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,26 @@ Labelled = tuple[Tensor, Tensor]
 """Features N×F and classes N."""
 
 
+class Fit(NamedTuple):
+    """One regression, of features as they are."""
+
+    weight: Tensor
+    """C×F."""
+    bias: Tensor
+    """C."""
+    strength: float
+    """C, the weight of the loss beside half the squared length of the weights (scikit-learn's C)."""
+
+    def right(self, given: Labelled) -> Tensor:
+        """Which pictures it predicts right: N bool."""
+        features, labels = given
+        size = max(1, _AT_ONCE // len(self.bias))
+        answers = [
+            F.linear(part, self.weight, self.bias).argmax(dim=1) for part in torch.split(features, size)
+        ]
+        return torch.cat(answers) == labels
+
+
 class Regression(NamedTuple):
     """The best of a path."""
 
@@ -33,32 +54,45 @@ class Regression(NamedTuple):
     bias: Tensor
     """C."""
     strength: float
-    """C, the weight of the loss beside half the squared length of the weights (scikit-learn's C)."""
+    """See ``Fit``."""
     accuracy: float
     """On the held-out pictures."""
 
 
-def best_regression(train: Labelled, validation: Labelled, classes: int, strengths: int) -> Regression:
-    """Minimise ½|W|² + C·Σ cross-entropy for each C, from weak to strong and each from the one before.
+def path(strengths: int) -> list[float]:
+    """So many strengths from weak to strong, evenly on a logarithmic scale."""
+    found: list[float] = torch.logspace(_WEAKEST, _STRONGEST, strengths, dtype=torch.float64).tolist()
+    return found
 
-    L-BFGS with 200 iterations at most. Of those with which equally many held-out pictures are right, the
-    first, which has the smallest weights.
+
+def best_regression(train: Labelled, validation: Labelled, classes: int, strengths: int) -> Regression:
+    """Of a path the one with which most held-out pictures are right.
+
+    Of equally good ones the first, which has the smallest weights.
+    """
+    best: Regression | None = None
+    for fit in regressions(train, classes, path(strengths)):
+        accuracy = float(fit.right(validation).double().mean())
+        if best is None or accuracy > best.accuracy:
+            best = Regression(*fit, accuracy)
+    assert best is not None
+    return best
+
+
+def regressions(train: Labelled, classes: int, strengths: Sequence[float]) -> Iterator[Fit]:
+    """Minimise ½|W|² + C·Σ cross-entropy for each C in turn, each from the one before.
+
+    L-BFGS with 200 iterations at most.
     """
     features, labels = train
     mean, deviation = features.mean(), features.std(correction=0).clamp(min=torch.finfo(features.dtype).tiny)
     weight = torch.zeros(classes, features.shape[1], device=features.device)
     bias = torch.zeros(classes, device=features.device)
-    best: Regression | None = None
     standard = (features - mean) / deviation
-    for strength in torch.logspace(_WEAKEST, _STRONGEST, strengths, dtype=torch.float64).tolist():
+    for strength in strengths:
         weight, bias = _fitted(weight, bias, (standard, labels), strength)
         own = weight / deviation
-        shift = bias - own.sum(dim=1) * mean
-        accuracy = _accuracy(own, shift, validation)
-        if best is None or accuracy > best.accuracy:
-            best = Regression(own, shift, strength, accuracy)
-    assert best is not None
-    return best
+        yield Fit(own, bias - own.sum(dim=1) * mean, strength)
 
 
 def _fitted(weight: Tensor, bias: Tensor, given: Labelled, strength: float) -> Labelled:
@@ -89,10 +123,3 @@ def _fitted(weight: Tensor, bias: Tensor, given: Labelled, strength: float) -> L
     with torch.enable_grad():
         optimizer.step(objective)
     return unit * scaled.detach(), bias.detach()
-
-
-def _accuracy(weight: Tensor, bias: Tensor, given: Labelled) -> float:
-    features, labels = given
-    size = max(1, _AT_ONCE // len(bias))
-    answers = [F.linear(part, weight, bias).argmax(dim=1) for part in torch.split(features, size)]
-    return float((torch.cat(answers) == labels).double().mean())

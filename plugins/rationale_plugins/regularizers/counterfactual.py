@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from rationale_cli.contracts import IMAGES, MASKS, Masks, Outputs, RegularizerOptions, Setting
 from rationale_cli.toolkit.tuned import TunedScores
 
+from ._composing import pasted, places
+
 
 class Counterfactual:
     """Cross-entropy of objects on others' backgrounds + KL(uniform ‖ prediction) of the backgrounds alone.
@@ -66,12 +68,8 @@ class ComposedPictures(nn.Module):
 
 def composed(images: Tensor, inside: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """K×3×S×S, K×S×S 0/1 and K indices → each object on that other picture's place, and each place alone."""
-    shown = inside[:, None].to(images.dtype)
-    around = 1 - shown
-    size = around.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-    colour = (images * around).sum(dim=(2, 3), keepdim=True) / size
-    places = images * around + colour * shown
-    return images * shown + places[others] * around, places
+    alone = places(images, inside)
+    return pasted(images, inside, alone[others]), alone
 
 
 def _others(count: int) -> Tensor:

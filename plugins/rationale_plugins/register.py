@@ -48,6 +48,17 @@ def rationale_models() -> list[Entry]:
             argument="repository",
         ),
         Entry(
+            "hf-chat",
+            f"{_MODELS}.huggingface_chat:HuggingFaceChat",
+            "Any generative model of transformers: hf-chat:Qwen/Qwen2.5-VL-3B-Instruct, or a folder",
+            argument="repository",
+        ),
+        Entry(
+            "tiny-chat",
+            f"{_MODELS}.tiny_chat:TinyChat",
+            "A small generative model (LLaVA) with random weights, to be tuned; no download",
+        ),
+        Entry(
             "tiny-albef",
             f"{_MODELS}.tiny_fusion:TinyAlbef",
             "A small real ALBEF of the embedded scenes, weights included",

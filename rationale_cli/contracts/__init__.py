@@ -7,6 +7,7 @@ from .classifier import SCALARS, Classifier, Family, Scalar, Spoken, Word, Worde
 from .dataset import Dataset, MaskRules, Nominal, Split
 from .method import Drawn, Fitted, Method, MethodOptions, Step, Support
 from .model import (
+    Answering,
     DeepPromptLearnable,
     Matching,
     Part,
@@ -43,6 +44,7 @@ __all__ = [
     "MASKS",
     "OF_ANY_METHOD",
     "SCALARS",
+    "Answering",
     "Attribution",
     "Boxes",
     "Checkpoint",

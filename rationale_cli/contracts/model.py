@@ -45,7 +45,7 @@ class VisionLanguageModel(Protocol):
     which the option ``weights`` takes; ``weights_files``, the files that were read, whose hashes the run
     folder then records; ``translated(tensors) -> Mapping[str, Tensor]``, which gives tensors of others'
     checkpoints the model's own names where another library has other ones; and the capabilities
-    ``Matching``, ``PromptLearnable`` and ``DeepPromptLearnable``.
+    ``Matching``, ``PromptLearnable``, ``DeepPromptLearnable`` and ``Answering``.
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]]
@@ -185,4 +185,43 @@ class DeepPromptLearnable(PromptLearnable, Protocol):
         ``embeddings`` hold the prompts of the first block already. ``places`` N×n: which tokens of each text
         the prompts replace.
         """
+        ...
+
+
+class Answering(VisionLanguageModel, Protocol):
+    """A capability: a model that reads a picture and a question as one sequence and answers in words.
+
+    V tokens of its vocabulary, W width of a token. Its ``image_features`` and ``embed_images`` are ``read``
+    with a question of its own, ``embed_texts`` means of the output layer's vectors. The attention of that
+    sequence is that of its image tower: what the contract says of CLS holds of the token after which the
+    answer begins, and the adapter tells the recorder where tokens stand
+    (``rationale_cli.toolkit.attention.arranged``).
+    """
+
+    @property
+    def question(self) -> str | None:
+        """The user's own question, which goes before the task's."""
+        ...
+
+    def converse(self, question: str) -> Mapping[str, Tensor]:
+        """The model's prompt of a picture and this question, tensors with one row each.
+
+        Raises ``InputError`` for a question that is too long.
+        """
+        ...
+
+    def read(self, images: Tensor, prompt: Mapping[str, Tensor]) -> Tensor:
+        """B×3×S×S and one prompt → B×W: the states from which the first token of the answer is told."""
+        ...
+
+    def tell(self, states: Tensor) -> Tensor:
+        """B×W → B×V, the logits of that token."""
+        ...
+
+    def token_vectors(self, tokens: Tensor) -> Tensor:
+        """Tokens of any shape → …×W, the output layer's vectors, with which ``tell`` multiplies states."""
+        ...
+
+    def first_tokens(self, answer: str) -> frozenset[int]:
+        """The tokens with which the answer may begin: as it is written, in other case, after a blank."""
         ...

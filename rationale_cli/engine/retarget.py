@@ -1,4 +1,4 @@
-"""A run's classifier for the classes of a split, which may be others than it was tuned on."""
+"""A run's classifier for the classes and question of a split, which may be others than it was tuned on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ class UnknownClassesError(InputError):
 
 
 def classifier_for(built: Built, task: Task) -> Classifier:
-    """The run's own classifier, or what its method makes of other classes' names.
+    """The run's own classifier, or what its method makes of other classes' names or of another question.
 
     The checkpoint is restored and the model in its place already. Raises ``UnknownClassesError`` where the
     method knows no other classes than those it was tuned on.
     """
-    if task.classnames == built.dataset.task.classnames:
-        return built.classifier
+    own = built.dataset.task
+    same = task.classnames == own.classnames
     retarget = getattr(built.method, "retarget", None)
+    if same and (retarget is None or (task.question, task.answers) == (own.question, own.answers)):
+        return built.classifier
     if retarget is None:
         raise _refusal(built, task)
     cast(nn.Module, built.classifier).eval()

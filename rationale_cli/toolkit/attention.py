@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -43,7 +44,21 @@ class Tower:
 _Attended = tuple[Tensor, Tensor | None]
 """What ``nn.MultiheadAttention`` returns."""
 
+_Seen = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Queries, keys, values and output of a layer."""
+
 _TOWERS: WeakKeyDictionary[nn.Module, Tower] = WeakKeyDictionary()
+
+
+class _Arrangement(NamedTuple):
+    """See ``arranged``."""
+
+    order: Tensor | None = None
+    recorded: bool = True
+
+
+_AS_THEY_STAND = _Arrangement()
+_ARRANGEMENT: ContextVar[_Arrangement] = ContextVar("arrangement", default=_AS_THEY_STAND)
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,21 @@ def record(layers: range, *, live: bool = False, leaf: bool = True) -> Iterator[
 
 
 @contextmanager
+def arranged(order: Tensor | None) -> Iterator[None]:
+    """For adapters of models that read pictures and text as one sequence of T tokens.
+
+    Attention inside is recorded with its tokens in this order (T places of the sequence): first the token
+    that the features are read from, last those of the patches in row-major order. None: what attends inside
+    is another tower, and is not recorded. What the model computes stays the same.
+    """
+    before = _ARRANGEMENT.set(_Arrangement(order, recorded=order is not None))
+    try:
+        yield
+    finally:
+        _ARRANGEMENT.reset(before)
+
+
+@contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and no parameter that requires a gradient; both as before on leaving."""
     training = [part for part in module.modules() if part.training]
@@ -209,22 +239,28 @@ def _recorder(
         **keywords: Any,
     ) -> Tensor:
         output = original(query, key, value, attn_mask, dropout_p, is_causal, **keywords)
-        if threading.get_ident() != thread:
+        order, recorded = _ARRANGEMENT.get()
+        if threading.get_ident() != thread or not recorded:
             return output
         index, recording.depth = recording.depth, recording.depth + 1
-        if index in layers:
-            if not live:
-                _check(query, dropout_p)
-            if not query.requires_grad:
-                recording.learned.add(index)
-            if leaf and not output.requires_grad:
-                output.requires_grad_()
-            mask = _causal(query, key) if is_causal else attn_mask
-            if not live:
-                query, key, value = query.detach(), key.detach(), value.detach()
-            layer = _layer((query, key, value, output), mask, keywords.get("scale"))
-            recording.layers[index] = replace(layer, dropout=dropout_p)
-        return output
+        if index not in layers:
+            return output
+        if not live:
+            _check(query, dropout_p)
+        if not query.requires_grad:
+            recording.learned.add(index)
+        mask = _causal(query, key) if is_causal else attn_mask
+        if not live:
+            query, key, value = query.detach(), key.detach(), value.detach()
+        seen = (query, key, value, output)
+        if order is not None:
+            seen, mask = _reordered(seen, mask, order)
+        if leaf and not seen[-1].requires_grad:
+            seen[-1].requires_grad_()
+        layer = _layer(seen, mask, keywords.get("scale"))
+        recording.layers[index] = replace(layer, dropout=dropout_p)
+        # What the model goes on with depends on the very tensor that was recorded.
+        return seen[-1] if order is None else seen[-1][:, :, order.argsort()]
 
     return attend
 
@@ -276,9 +312,21 @@ def _check(query: Tensor, dropout: float) -> None:
         )
 
 
-def _layer(
-    tensors: tuple[Tensor, Tensor, Tensor, Tensor], mask: Tensor | None, scale: float | None
-) -> AttentionLayer:
+def _reordered(seen: _Seen, mask: Tensor | None, order: Tensor) -> tuple[_Seen, Tensor | None]:
+    query, key, value, output = seen
+    if not query.shape[-2] == key.shape[-2] == len(order):
+        raise InputError(
+            f"Expected attention among the {len(order)} tokens of picture and text but one layer maps "
+            f"{key.shape[-2]} to {query.shape[-2]}.",
+            next_step="prediction works, and so do attributions that need no attention",
+        )
+    if mask is not None:
+        mask = mask[..., order] if mask.shape[-1] > 1 else mask
+        mask = mask[..., order, :] if mask.shape[-2] > 1 else mask
+    return (query[:, :, order], key[:, :, order], value[:, :, order], output[:, :, order]), mask
+
+
+def _layer(tensors: _Seen, mask: Tensor | None, scale: float | None) -> AttentionLayer:
     query, key, value, output = tensors
     # Grouped queries: several heads share one key and value.
     shared = query.shape[1] // key.shape[1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rationale_cli.contracts import Fitted, PluginOptions, Task, VisionLanguageModel
-from rationale_cli.toolkit.heads import WordedClassifier, train_only
+from rationale_cli.contracts import Classifier, Fitted, PluginOptions, Task, VisionLanguageModel
+from rationale_cli.toolkit.answers import zero_shot
+from rationale_cli.toolkit.heads import train_only
 
 
 class ZeroShot:
     """The class whose prompt is most similar to the picture; nothing is trained.
 
-    Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision".
+    Radford et al. 2021, "Learning Transferable Visual Models From Natural Language Supervision". Of a model
+    that answers in words, the class whose answer is most probable.
     """
 
     class Options(PluginOptions):
@@ -23,11 +25,10 @@ class ZeroShot:
         self.options = options
 
     def build(self, model: VisionLanguageModel, task: Task) -> Fitted:
-        """Encode the class prompts once."""
+        """Encode the class prompts once, or the question."""
         train_only(model, ())
-        return Fitted(WordedClassifier(model, task), None)
+        return Fitted(zero_shot(model, task), None)
 
-    def retarget(self, fitted: Fitted, task: Task) -> WordedClassifier:
-        """Other names are encoded in the same way."""
-        model = fitted.classifier.model
-        return WordedClassifier(model, task)
+    def retarget(self, fitted: Fitted, task: Task) -> Classifier:
+        """Other names and questions are encoded in the same way."""
+        return zero_shot(fitted.classifier.model, task)

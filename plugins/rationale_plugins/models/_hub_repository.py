@@ -22,7 +22,7 @@ VOCABULARIES = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model
 
 _CONFIG = "config.json"
 _PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
-_TEXT = ("*.json", "merges.txt", "spiece.model", "tokenizer.model")
+_TEXT = ("*.json", "*.jinja", "merges.txt", "spiece.model", "tokenizer.model")
 """What a model needs beside its weights."""
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = ("model.safetensors", _INDEX, "pytorch_model.bin")

@@ -150,6 +150,7 @@ def rationale_methods() -> list[Entry]:
             f"{_METHODS}.clip_lora:ClipLora",
             "CLIP-LoRA: low-rank updates of both towers' attention",
         ),
+        Entry("lora", f"{_METHODS}.lora:Lora", "LoRA and QLoRA of a generative model, tuned on the answers"),
         Entry("ft", f"{_METHODS}.fine_tuning:FineTuning", "Fine-tuning: image encoder and linear head"),
     ]
 

@@ -258,6 +258,7 @@ def rationale_datasets() -> list[Entry]:
             "Drawn towers and assemblies of blocks: do they stand? Exact statics, exact masks; no download",
         ),
         Entry("folder", f"{_DATASETS}.folder:Folder", "Any folder of pictures, with masks or boxes"),
+        Entry("vqa", f"{_DATASETS}.vqa:Vqa", "A table of questions about pictures, with masks or boxes"),
         Entry("caltech101", f"{_DATASETS}.caltech101:Caltech101", "Caltech-101 with the objects' contours"),
         Entry("cub", f"{_DATASETS}.cub:Cub", "CUB-200-2011 with its segmentations"),
         Entry(

@@ -15,7 +15,9 @@ from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import same_proportions
 
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-_COLUMNS = ("path", "xmin", "ymin", "xmax", "ymax")
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+"""Columns of a box in a table."""
+_COLUMNS = ("path", *SIDES)
 
 
 class Box(NamedTuple):
@@ -44,7 +46,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     rows = _coco(path) if path.suffix.lower() == ".json" else _csv(path)
     try:
         for name, box in rows:
-            found.setdefault(name.replace("\\", "/").removeprefix("./"), []).append(_checked(box))
+            found.setdefault(name.replace("\\", "/").removeprefix("./"), []).append(checked(box))
     except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
         raise InputError(
             f"Expected a file of boxes but could not read it: {error}.", where=str(path)
@@ -140,7 +142,7 @@ def _csv(path: Path) -> Iterator[tuple[str, Box]]:
             )
         for row in reader:
             source = f"{path}, line {reader.line_num}"
-            left, top, right, bottom = (_number(row[header[side]], source) for side in _COLUMNS[1:])
+            left, top, right, bottom = (number(row[header[side]], source) for side in SIDES)
             yield row[header["path"]].strip(), Box(left, top, right, bottom, source)
 
 
@@ -158,7 +160,7 @@ def _coco(path: Path) -> Iterator[tuple[str, Box]]:
         source = f"{path}, annotations[{place_in_file}]"
         try:
             picture = pictures[annotation["image_id"]]
-            left, top, width, height = (_number(side, source) for side in annotation["bbox"])
+            left, top, width, height = (number(side, source) for side in annotation["bbox"])
             name = str(picture["file_name"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
@@ -174,7 +176,8 @@ def _size(picture: Mapping[str, Any]) -> tuple[int, int] | None:
     return (width, height) if isinstance(width, int) and isinstance(height, int) and width * height else None
 
 
-def _number(text: Any, source: str) -> float:
+def number(text: Any, source: str) -> float:
+    """A side in pixels; raises ``InputError`` that names ``source`` for what is no finite number."""
     try:
         value = float(text)
     except (TypeError, ValueError):
@@ -184,7 +187,8 @@ def _number(text: Any, source: str) -> float:
     return value
 
 
-def _checked(box: Box) -> Box:
+def checked(box: Box) -> Box:
+    """The same box; raises ``InputError`` where it has no width or height."""
     if box.left >= box.right or box.top >= box.bottom:
         raise InputError(
             "Expected a box with xmin < xmax and ymin < ymax "

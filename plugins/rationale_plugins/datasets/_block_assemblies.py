@@ -14,19 +14,21 @@ import numpy as np
 
 from rationale_cli.errors import WorkError
 
-from ._block_statics import Assembly, Block, Floats, contacts, margins, settled, stacked, stand, without
+from ._block_statics import Assembly, Block, Floats, contacts, margins, settled, stand, without
 from ._block_towers import AT_ONCE, LEAST_CONTACT, REACH, alike, clear, ordered, orders, sides
 
 _ROWS: dict[int, tuple[int, ...]] = {3: (2, 1), 5: (3, 2), 6: (3, 2, 1), 7: (4, 3), 8: (4, 3, 1)}
 """Number of blocks → blocks in the rows of a pyramid."""
-_COUNTS = {"column": range(3, 9), "bridge": range(3, 9), "T": range(4, 7), "pyramid": tuple(_ROWS)}
+_COUNTS = {"column": range(4, 9), "bridge": range(3, 9), "T": range(4, 7), "pyramid": tuple(_ROWS)}
 """Kind → numbers of blocks in which either answer is common."""
-_NEVER = ("column", 3, True)
+_ALIKE = 0.15
+"""By how much the looks of two columns may differ: counterweights are rarer than towers."""
 _GAP = 0.06
 """Blocks of a row are so far apart at least."""
 _TRIES = 3000
-_PLACES = 60
-"""Placements of one plan before another is drawn."""
+_ROUNDS, _PLACES = 8, 10
+"""Placements of one plan before another is drawn, in rounds."""
+_PLANS = 60
 
 
 class RedPair(NamedTuple):
@@ -36,6 +38,10 @@ class RedPair(NamedTuple):
     """Which block is red, in both."""
     stable: Assembly
     unstable: Assembly
+
+
+_Resting = tuple[tuple[int, int], ...]
+"""Which block rests on which."""
 
 
 class _Plan(NamedTuple):
@@ -49,12 +55,9 @@ class _Plan(NamedTuple):
     """Draws the centres."""
 
 
-def kinds_of(count: int, equal: bool) -> tuple[str, ...]:
+def kinds_of(count: int) -> tuple[str, ...]:
     """The kinds that so many blocks can be arranged in, to stand or to fall without the red one."""
-    # Of three equal blocks in a column the topmost cannot be a counterweight and, put in another order, none.
-    return tuple(
-        kind for kind, counts in _COUNTS.items() if count in counts and (kind, count, equal) != _NEVER
-    )
+    return tuple(kind for kind, counts in _COUNTS.items() if count in counts)
 
 
 def red_pair(rng: np.random.Generator, kind: str, count: int, margin: float, equal: bool) -> RedPair:
@@ -62,7 +65,7 @@ def red_pair(rng: np.random.Generator, kind: str, count: int, margin: float, equ
     if kind == "column":
         return _columns(rng, count, margin, equal)
     draw = {"bridge": _bridge, "T": _tee, "pyramid": _pyramid}[kind]
-    for _ in range(_TRIES // _PLACES):
+    for _ in range(_PLANS):
         plan = draw(rng, count, equal)
         pair = _placed(rng, plan, margin)
         if pair is not None:
@@ -92,12 +95,8 @@ def _columns(rng: np.random.Generator, count: int, margin: float, equal: bool) -
         wanted = usable & (before.min(axis=2) >= margin) & clear(after, margin)
         stable = after.min(axis=2) > 0
         stable, unstable = wanted & stable, wanted & ~stable
-        both = np.flatnonzero(stable.any(axis=1) & unstable.any(axis=1))
-        if len(both):
-            first = both[0]
-            towers = alike(x[first, stable[first]], x[first, unstable[first]])
-            one, other = (stacked(tower.tolist(), width.tolist(), height.tolist()) for tower in towers)
-            return RedPair(count - 1, one, other)
+        for pair in alike(x, stable, unstable, width, height, _ALIKE):
+            return RedPair(count - 1, *pair)
     raise WorkError(f"Expected a column of {count} blocks with a margin of {margin:g} but found none.")
 
 
@@ -106,28 +105,38 @@ def _placed(rng: np.random.Generator, plan: _Plan, margin: float) -> RedPair | N
 
     What rests on what is the same in both of a pair.
     """
-    placed = (_assembly(plan, plan.place(rng)) for _ in range(_PLACES))
-    sound = [one for one in placed if _sound(one)]
-    if not sound:
-        return None
-    rests = [without(one, plan.red) for one in sound]
-    answers = stand([*sound, *rests])
-    candidates: dict[tuple[tuple[int, int], ...], dict[bool, list[int]]] = {}
-    for index, one in enumerate(sound):
-        if answers[index]:
-            resting = tuple((contact.lower, contact.upper) for contact in contacts(one))
-            alike = candidates.setdefault(resting, {True: [], False: []})
-            alike[answers[len(sound) + index]].append(index)
-    for of_answer in candidates.values():
-        if all(of_answer.values()):
-            pair = {
-                answer: next(
-                    (i for i in some if settled([sound[i], rests[i]], margin) == (True, answer)), None
-                )
-                for answer, some in of_answer.items()
-            }
-            if pair[True] is not None and pair[False] is not None:
-                return RedPair(plan.red, sound[pair[True]], sound[pair[False]])
+    candidates: dict[_Resting, dict[bool, list[Assembly]]] = {}
+    for _ in range(_ROUNDS):
+        placed = (_assembly(plan, plan.place(rng)) for _ in range(_PLACES))
+        sound = [one for one in placed if _sound(one)]
+        answers = stand([*sound, *(without(one, plan.red) for one in sound)])
+        for one, before, after in zip(sound, answers[: len(sound)], answers[len(sound) :], strict=True):
+            if before:
+                resting = tuple((contact.lower, contact.upper) for contact in contacts(one))
+                candidates.setdefault(resting, {True: [], False: []})[after].append(one)
+        for of_answer in candidates.values():
+            pair = _settled(of_answer, plan.red, margin)
+            if pair is not None:
+                return RedPair(plan.red, *pair)
+    return None
+
+
+def _settled(
+    candidates: dict[bool, list[Assembly]], red: int, margin: float
+) -> tuple[Assembly, Assembly] | None:
+    """The first of either answer that no small move changes; those that one does are taken out, in place."""
+    while all(candidates.values()):
+        pair = candidates[True][0], candidates[False][0]
+        found = settled([*pair, *(without(one, red) for one in pair)], margin)
+        fit = {
+            answer: found[place] is True and found[2 + place] is answer
+            for place, answer in enumerate((True, False))
+        }
+        if all(fit.values()):
+            return pair
+        for answer, fits in fit.items():
+            if not fits:
+                del candidates[answer][0]
     return None
 
 

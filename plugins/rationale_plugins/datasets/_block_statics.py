@@ -2,8 +2,8 @@
 
 Boxes are upright, of uniform density (mass = width · height · density), and touch along horizontal edges
 only. Nothing slides and nothing bends: an assembly stands where forces exist that push, never pull, and
-balance every block. For a column that is the centre-of-mass rule, for any other assembly a linear programme;
-on columns the two agree.
+balance every block. Where each block rests on one other that is the centre-of-mass rule, else a linear
+programme; where both tell, they agree.
 
 Lengths are in block widths throughout.
 """
@@ -122,26 +122,47 @@ def contacts(assembly: Sequence[Block]) -> list[Contact]:
 
 
 def stand(assemblies: Sequence[Sequence[Block]]) -> tuple[bool, ...]:
-    """Of each assembly, whether it stands: one linear programme for all that do not fall in plain sight."""
-    open_questions = [index for index, one in enumerate(assemblies) if not _plainly_falls(one)]
-    balanced = _balanced([assemblies[index] for index in open_questions]) if open_questions else ()
-    standing = {index for index, answer in zip(open_questions, balanced, strict=True) if answer}
-    return tuple(index in standing for index in range(len(assemblies)))
+    """Of each assembly, whether it stands: by the rule where it tells, else by a linear programme."""
+    answers = {index: _by_rule(one) for index, one in enumerate(assemblies)}
+    open_questions = [index for index, answer in answers.items() if answer is None]
+    answers |= zip(open_questions, balanced([assemblies[index] for index in open_questions]), strict=True)
+    return tuple(bool(answer) for answer in answers.values())
 
 
-def _plainly_falls(assembly: Sequence[Block]) -> bool:
-    """Whether a block rests on nothing, or all of them together tip over the ground."""
+def _by_rule(assembly: Sequence[Block]) -> bool | None:
+    """Whether it stands, where no block needs two others to stand on; None where the rule does not tell.
+
+    Then each block carries what rests on it in one place alone: the centre of mass of all that.
+    """
     resting = contacts(assembly)
     if len({one.upper for one in resting}) < len(assembly):
-        return True
+        return False
+    mass = [block.mass for block in assembly]
+    moment = [block.mass * block.x for block in assembly]
+    if len(resting) > len(assembly):
+        return None if _over_ground(resting, sum(moment) / sum(mass)) else False
+    for one in sorted(resting, key=lambda contact: -assembly[contact.upper].bottom):
+        if not _over(one, moment[one.upper] / mass[one.upper]):
+            return False
+        if one.lower != GROUND:
+            mass[one.lower] += mass[one.upper]
+            moment[one.lower] += moment[one.upper]
+    return True
+
+
+def _over(contact: Contact, centre: float) -> bool:
+    return contact.left - _TOUCHING <= centre <= contact.right + _TOUCHING
+
+
+def _over_ground(resting: Sequence[Contact], centre: float) -> bool:
+    """Whether the centre of mass of the whole is not beside all that touches the ground."""
     ground = [one for one in resting if one.lower == GROUND]
-    centre = sum(block.mass * block.x for block in assembly) / sum(block.mass for block in assembly)
     left, right = min(one.left for one in ground), max(one.right for one in ground)
-    return not left - _TOUCHING <= centre <= right + _TOUCHING
+    return _over(Contact(GROUND, GROUND, left, right), centre)
 
 
-def _balanced(assemblies: Sequence[Sequence[Block]]) -> tuple[bool, ...]:
-    """Of each, whether forces balance it.
+def balanced(assemblies: Sequence[Sequence[Block]]) -> tuple[bool, ...]:
+    """Of each assembly, whether forces balance it: one linear programme for all.
 
     A force pushes at either end of every contact. What is left of weight and torque on a block when they are
     chosen best is minimised; an assembly stands where nothing is left.
@@ -149,12 +170,15 @@ def _balanced(assemblies: Sequence[Sequence[Block]]) -> tuple[bool, ...]:
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, eye_array, hstack
 
+    if not assemblies:
+        return ()
     rows, columns, values, weights, owners = _balance(assemblies)
-    count, forces = len(weights), max(columns) + 1
+    count, forces = len(weights), max(columns, default=-1) + 1
     pushes = coo_array((values, (rows, columns)), shape=(count, forces))
     slack = eye_array(count)
     costs = np.concatenate((np.zeros(forces), np.ones(2 * count)))
-    result = linprog(costs, A_eq=hstack((pushes, slack, -slack), format="csc"), b_eq=weights, method="highs")
+    matrix = hstack((pushes, slack, -slack), format="csc")
+    result = linprog(costs, A_eq=matrix, b_eq=weights, method="highs")
     if result.status != 0:
         raise WorkError(f"Expected a solution of the blocks' statics but got: {result.message}")
     left = result.x[forces : forces + count] + result.x[forces + count :]

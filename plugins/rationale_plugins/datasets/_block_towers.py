@@ -9,6 +9,7 @@ every block would stand on the one below it alone ("locally fine"), and such wit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import permutations
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from rationale_cli.errors import WorkError
 
-from ._block_statics import Assembly, Floats, margins, stacked
+from ._block_statics import Assembly, Floats, column_margins, margins, stacked
 
 WIDTHS, HEIGHTS, LOWER = (0.75, 1.3), (0.4, 0.75), (0.35, 0.6)
 """Smallest and largest side of a block; ``LOWER`` are the heights where there are more than four."""
@@ -25,10 +26,15 @@ LEAST_CONTACT = 0.15
 """Neighbours touch along so much at least."""
 REACH = 0.75
 """Largest offset between neighbours."""
+_ALIKE = 0.015
+"""By how much the looks of a pair may differ."""
 _TRIES = 4000
 _MOST_ORDERS = 60
 AT_ONCE = 240
 """Towers that are looked at in one go."""
+
+
+Flags = npt.NDArray[np.bool_]
 
 
 class Pair(NamedTuple):
@@ -43,9 +49,9 @@ class Ordered(NamedTuple):
 
     x: Floats
     """S×P×n centres."""
-    usable: npt.NDArray[np.bool_]
+    usable: Flags
     """S×P: whether neighbours touch."""
-    fine: npt.NDArray[np.bool_]
+    fine: Flags
     """S×P: whether every block would stand on the one below it alone."""
 
 
@@ -82,22 +88,22 @@ def mirrored(assembly: Assembly) -> Assembly:
 def _two(rng: np.random.Generator, count: int, margin: float, equal: bool, locally_fine: bool) -> Pair | None:
     """Of two blocks the local rule is the truth, so ``locally_fine`` cannot be had in both."""
     width, height = sides(rng, count, equal)
-    narrow, wide = np.sort(width) / 2
-    offset = rng.uniform(narrow + margin, max(wide - margin, narrow + margin))
-    if not narrow + margin <= offset <= min(wide - margin, narrow + wide - LEAST_CONTACT):
-        return None
     order = np.argsort(-width)
-    x = (0.0, float(offset))
-    return Pair(
-        stacked(x, width[order].tolist(), height[order].tolist()),
-        stacked(x, width[order[::-1]].tolist(), height[order[::-1]].tolist()),
-    )
+    x = np.array((0.0, rng.uniform(*np.sort(width)) / 2))
+    towers = [stacked(x.tolist(), width[way].tolist(), height[way].tolist()) for way in (order, order[::-1])]
+    found = np.array([column_margins(tower) for tower in towers])
+    touching = x[1] <= width.sum() / 2 - LEAST_CONTACT
+    usable = touching and clear(found, margin).all() and (found[:, 0] > 0).all()
+    return Pair(*towers) if usable and found[0, 1] > 0 > found[1, 1] else None
 
 
 def _several(
     rng: np.random.Generator, count: int, margin: float, equal: bool, locally_fine: bool
 ) -> Pair | None:
     width, height = sides(rng, count, equal)
+    if count == 3:
+        # In widths of the block below, two offsets stay what they are in the other order in this case alone.
+        width[1] = width[0]
     ways = orders(rng, count - 1)
     sets = max(AT_ONCE // len(ways), 1)
     offsets = rng.uniform(-REACH, REACH, (sets, count - 1)) * rng.uniform(0.4, 1.0, (sets, 1))
@@ -106,15 +112,7 @@ def _several(
     wanted = usable & (fine == locally_fine) & clear(found, margin) & (found[..., 0] > 0)
     stable = found.min(axis=2) > 0
     stable, unstable = wanted & stable, wanted & ~stable
-    both = np.flatnonzero(stable.any(axis=1) & unstable.any(axis=1))
-    if not len(both):
-        return None
-    first = both[0]
-    standing, falling = alike(x[first, stable[first]], x[first, unstable[first]])
-    return Pair(
-        stacked(standing.tolist(), width.tolist(), height.tolist()),
-        stacked(falling.tolist(), width.tolist(), height.tolist()),
-    )
+    return next((Pair(*pair) for pair in alike(x, stable, unstable, width, height)), None)
 
 
 def ordered(offsets: Floats, ways: npt.NDArray[np.int64], width: Floats) -> Ordered:
@@ -126,16 +124,29 @@ def ordered(offsets: Floats, ways: npt.NDArray[np.int64], width: Floats) -> Orde
     return Ordered(x, usable, (np.abs(steps) <= width[:-1] / 2).all(axis=2))
 
 
-def clear(found: Floats, margin: float) -> npt.NDArray[np.bool_]:
+def clear(found: Floats, margin: float) -> Flags:
     """…×n margins → whether none of the n is near 0."""
     return np.asarray((np.abs(found) >= margin).all(axis=-1))
 
 
-def alike(standing: Floats, falling: Floats) -> tuple[Floats, Floats]:
-    """Of A×n and B×n positions the two towers that spread most equally wide."""
-    apart = np.abs(np.ptp(standing, axis=1)[:, None] - np.ptp(falling, axis=1))
-    one, other = np.unravel_index(int(apart.argmin()), apart.shape)
-    return standing[one], falling[other]
+def alike(
+    x: Floats, stable: Flags, unstable: Flags, width: Floats, height: Floats, within: float = _ALIKE
+) -> Iterator[tuple[Assembly, Assembly]]:
+    """S×P×n positions, and which are stable and unstable → of each set the two towers that look most alike.
+
+    Sets are left out where no two are nearly equally wide, with nearly the same largest offset in widths of
+    the block below: that would tell the classes apart.
+    """
+    spread = np.ptp(x, axis=2)
+    steep = np.abs(np.diff(x, axis=2) / width[:-1]).max(axis=2)
+    for one in np.flatnonzero(stable.any(axis=1) & unstable.any(axis=1)):
+        standing, falling = np.flatnonzero(stable[one]), np.flatnonzero(unstable[one])
+        apart = np.maximum(*(np.abs(of[one, standing][:, None] - of[one, falling]) for of in (spread, steep)))
+        first, second = np.unravel_index(int(apart.argmin()), apart.shape)
+        if apart[first, second] <= within:
+            pair = (x[one, standing[first]], x[one, falling[second]])
+            towers = [stacked(tower.tolist(), width.tolist(), height.tolist()) for tower in pair]
+            yield towers[0], towers[1]
 
 
 def orders(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:

@@ -90,8 +90,9 @@ class BlocksOptions(PluginOptions):
     """Pictures in each of the other splits."""
     pixels: int = Field(64, ge=32, le=1024)
     """Side of a picture in pixels."""
-    margin: float = Field(0.05, gt=0, le=0.2)
-    """How far every item is from the boundary of its answer, in block widths."""
+    margin: float = Field(0.05, gt=0, le=0.05)
+    """How far every item is from the boundary of its answer, in block widths; beyond 0.05 there are no towers
+    of three blocks that shortcuts do not tell apart."""
     random_camera: bool | None = None
     """Draw distance, place and tilt for each picture; by default in photo alone."""
     random_texture: bool | None = None

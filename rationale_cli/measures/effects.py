@@ -40,7 +40,7 @@ def differences(pair: Pair, sight: Sight, threshold: float, metrics: Collection[
     for metric in metrics:
         value = float(values[0][metric] - values[1][metric])
         influence = influences[0][metric][first] - influences[1][metric][second]
-        found[metric] = _effect(value, pair.places, np.nan_to_num(influence))
+        found[metric] = from_influence(value, pair.places, np.nan_to_num(influence))
         if not math.isnan(value) and _still(metric, (first, second), counts):
             found[metric] = _closed(found[metric], _paired(metric, (first, second)))
     return found
@@ -61,7 +61,7 @@ def association(pair: Pair, sight: Sight, threshold: float) -> Effect:
     phi = float((right * valid).mean()) / spread
     # Influence of a correlation; that of the classes' means vanishes to first order.
     half = right**2 / (right**2).mean() + valid**2 / (valid**2).mean()
-    return _effect(phi, pair.places[known], right * valid / spread - phi * half / 2)
+    return from_influence(phi, pair.places[known], right * valid / spread - phi * half / 2)
 
 
 def mass(pair: Pair, sight: Sight) -> Effect:
@@ -75,7 +75,7 @@ def mass(pair: Pair, sight: Sight) -> Effect:
     if known.sum() < 2:
         return _undefined(pair)
     moved = np.nan_to_num(first.rma[known]) - np.nan_to_num(second.rma[known])
-    return _effect(float(moved.mean()), pair.places[known], moved)
+    return from_influence(float(moved.mean()), pair.places[known], moved)
 
 
 def witnessed(pair: Pair, kind: str) -> Effect:
@@ -87,7 +87,7 @@ def witnessed(pair: Pair, kind: str) -> Effect:
         return _undefined(pair)
     right = first.right[known], second.right[known]
     moved = right[0].astype(np.float64) - right[1]
-    found = _effect(float(moved.mean()), pair.places[known], moved)
+    found = from_influence(float(moved.mean()), pair.places[known], moved)
     return _closed(found, paired_proportion(*right, FEW)) if _one_way(*right) else found
 
 
@@ -107,24 +107,38 @@ def over_seeds(effects: Sequence[Effect]) -> Effect:
     k = len(effects)
     if k == 1:
         return effects[0]
-    places = np.unique(np.concatenate([one.places for one in effects]))
+    mean = weighted([(1 / k, one) for one in effects])
+    between = float(np.var([one.value for one in effects], ddof=1)) / k
+    spread = between + float(np.mean([one.spread for one in effects]))
+    return mean._replace(spread=spread, freedom=k - 1)
+
+
+def weighted(terms: Sequence[tuple[float, Effect]]) -> Effect:
+    """Σ weight · effect over at least one effect, on the same pictures or on others; spreads as independent.
+
+    Undefined where one of them is.
+    """
+    places = np.unique(np.concatenate([one.places for _, one in terms]))
     parts = np.zeros(len(places))
-    for one in effects:
-        parts[np.searchsorted(places, one.places)] += one.parts / k
-    numbers = np.array([one.value for one in effects])
-    spread = float(numbers.var(ddof=1)) / k + float(np.mean([one.spread for one in effects]))
-    return Effect(float(numbers.mean()), places, parts, spread, k - 1)
+    for weight, one in terms:
+        parts[np.searchsorted(places, one.places)] += weight * one.parts
+    return Effect(
+        sum(weight * one.value for weight, one in terms),
+        places,
+        parts,
+        sum(weight**2 * one.spread for weight, one in terms),
+        min(one.freedom for _, one in terms),
+    )
 
 
 def minus(first: Effect, second: Effect) -> Effect:
-    """Difference of two effects on the same pictures."""
-    return Effect(
-        first.value - second.value,
-        first.places,
-        first.parts - second.parts,
-        first.spread + second.spread,
-        min(first.freedom, second.freedom),
-    )
+    """Difference of two effects."""
+    return weighted([(1, first), (-1, second)])
+
+
+def from_influence(value: float, places: Places, influence: Floats) -> Effect:
+    """A number, and the influence on it of each of the pictures at ``places``."""
+    return Effect(value, places, (influence - influence.mean()) / len(influence))
 
 
 def _of_pair(metrics: Collection[str], pair: Pair, sight: Sight, threshold: float) -> dict[str, Effect]:
@@ -135,10 +149,6 @@ def _of_pair(metrics: Collection[str], pair: Pair, sight: Sight, threshold: floa
     if "mass" in metrics:
         found["mass"] = mass(pair, sight)
     return found
-
-
-def _effect(value: float, places: Places, influence: Floats) -> Effect:
-    return Effect(value, places, (influence - influence.mean()) / len(influence))
 
 
 def _undefined(pair: Pair) -> Effect:

@@ -37,8 +37,10 @@ def two_sided(z: float) -> float:
     return float(2 * special.ndtr(-abs(z)))
 
 
-def wilson(hits: int, n: int, level: float = 0.95) -> Interval:
+def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
     """Wilson's score interval (1927) of a proportion; undefined for n = 0.
+
+    An effective number of pictures need not be whole.
 
     >>> [round(limit, 4) for limit in wilson(10, 10)]
     [0.7225, 1.0]

@@ -404,8 +404,21 @@ def rationale_formats() -> list[Entry]:
         Entry(
             "coop", f"{_FORMATS}.prompts:CoOpFormat", "A learned context as CoOp, KgCoOp and ProGrad save it"
         ),
+        Entry("cocoop", f"{_FORMATS}.prompts:CoCoOpFormat", "A context and bottleneck as CoCoOp saves them"),
         Entry("peft", f"{_FORMATS}.adapters:PeftFormat", "A LoRA of peft, merged into the weights"),
         Entry(
-            "maple", f"{_FORMATS}.prompts:MaPLeFormat", "Learned prompts of both towers as MaPLe saves them"
+            "maple",
+            f"{_FORMATS}.deep_prompts:MaPLeFormat",
+            "Learned prompts of both towers as MaPLe saves them",
+        ),
+        Entry(
+            "coprompt",
+            f"{_FORMATS}.deep_prompts:CoPromptFormat",
+            "Learned prompts and adapters as CoPrompt saves them",
+        ),
+        Entry(
+            "promptsrc",
+            f"{_FORMATS}.deep_prompts:PromptSRCFormat",
+            "Learned prompts of either tower as PromptSRC saves them",
         ),
     ]

@@ -13,6 +13,7 @@ The built-in plugins pass the same suites.
 from .attributions import check_attribution
 from .datasets import check_dataset
 from .fakes import FakeModel, FakeSupport, ToyDataset, fake_classifier
+from .formats import check_format
 from .methods import check_method
 from .models import check_model
 from .options import check_plugin
@@ -24,6 +25,7 @@ __all__ = [
     "ToyDataset",
     "check_attribution",
     "check_dataset",
+    "check_format",
     "check_method",
     "check_model",
     "check_plugin",

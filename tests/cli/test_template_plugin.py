@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 
 from .environments import VirtualEnvironment
 
@@ -20,7 +21,8 @@ PLUGINS = {
     "dataset": "stripes",
     "regularizer": "mirror",
 }
-
+"""Those with options."""
+FORMAT = "class-means"
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HOW_TO = sorted((REPOSITORY / "docs" / "how-to").glob("add-a*.md"))
@@ -38,12 +40,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> VirtualEnvironment:
 
 def test_it_appears_in_the_list_with_its_distribution(template, tmp_path):
     found = json.loads(template.rationale("list", "--plugins", "--json", cwd=tmp_path).stdout)
-    for kind, name in PLUGINS.items():
+    for kind, name in {**PLUGINS, "format": FORMAT}.items():
         entry = next(one for one in found[f"{kind}s"] if one["name"] == name)
         assert entry["qualified"] == f"rationale-template:{name}"
         assert entry["version"] == "0.1.0"
     distributions = {one["name"]: one for one in found["plugins"]}
-    assert distributions["rationale-template"]["entries"] == 5
+    assert distributions["rationale-template"]["entries"] == 6
     assert distributions["rationale-template"]["broken"] == []
     assert distributions["rationale"]["entries"] > 10
 
@@ -75,6 +77,13 @@ def test_it_tunes_and_explains(template, tmp_path):
     assert "lr: 0.003" in recorded, "what the model recommends for the method"
 
 
+def test_it_imports(template, tmp_path):
+    torch.save({"means": torch.randn(12, 128)}, tmp_path / "means.pt")
+    words = ("import", "means.pt", "--model", "tiny-clip", "--dataset", "scenes", "--json")
+    facts = json.loads(template.rationale(*words, cwd=tmp_path).stdout)
+    assert (facts["format"], facts["method"]) == (FORMAT, "rationale:lp")
+
+
 def test_its_own_contract_tests_pass(template):
     alone = ["-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=."]
     done = subprocess.run(
@@ -85,7 +94,7 @@ def test_its_own_contract_tests_pass(template):
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_without_it_nothing_of_it_is_left(template, tmp_path):

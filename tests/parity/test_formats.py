@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from rationale_plugins.formats.prompts import CoOpFormat, MaPLeFormat
+from rationale_plugins.formats.deep_prompts import MaPLeFormat
+from rationale_plugins.formats.prompts import CoCoOpFormat, CoOpFormat
+from rationale_plugins.methods.cocoop import CoCoOp
 from rationale_plugins.methods.coop import CoOp
 from rationale_plugins.methods.maple import MaPLe
 
@@ -24,7 +26,8 @@ def classifier(layout, method, small_clip, task, tensors):
     with torch.no_grad():
         found = layout.restore(checkpoint, fitted, task)
         fitted.classifier.load_delta({**fitted.classifier.delta(), **found.tensors})
-        made.finish(fitted, None)
+        if hasattr(made, "finish"):
+            made.finish(fitted, None)
     return fitted.classifier.eval()
 
 
@@ -32,6 +35,12 @@ def classifier(layout, method, small_clip, task, tensors):
 def test_coop(small_clip, task, given, golden, name, kind):
     tuned = classifier(CoOpFormat(), CoOp, small_clip, task, {"ctx": given[name]})
     close(tuned(given["images"]), golden[f"coop.end.{kind}.logits"])
+
+
+def test_cocoop(small_clip, task, given, golden):
+    learner = {name.removeprefix("cocoop."): one for name, one in given.items() if name.startswith("cocoop.")}
+    tuned = classifier(CoCoOpFormat(), CoCoOp, small_clip, task, {"ctx": given["coop.ctx"], **learner})
+    close(tuned(given["images"]), golden["cocoop.logits"])
 
 
 def test_maple(small_clip, task, given, golden):

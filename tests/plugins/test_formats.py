@@ -9,8 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from rationale_plugins.datasets.scenes import Scenes
+from rationale_plugins.methods.cocoop import CoCoOp
+from rationale_plugins.methods.coprompt import CoPrompt
 from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.maple import MaPLe
+from rationale_plugins.methods.promptsrc import PromptSRC
 from rationale_plugins.models._clip_names import as_open_clip, as_transformers
 from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel
@@ -204,34 +207,96 @@ class Noting(Silent):
         self.warnings.append(text)
 
 
-def test_prompts_of_maple(images, imported, tmp_path):
-    """The same as a classifier here that was given the numbers by hand."""
-    torch.manual_seed(3)
-    learner = {
-        "ctx": 0.3 * torch.randn(2, 128),
-        "proj.weight": 0.1 * torch.randn(128, 128),
-        "proj.bias": torch.randn(128),
-        "compound_prompts_text.0": torch.randn(2, 128),
-        "compound_prompt_projections.0.weight": 0.1 * torch.randn(128, 128),
-        "compound_prompt_projections.0.bias": torch.randn(128),
-    }
-    path = dassl(
-        {f"prompt_learner.{name}": one for name, one in learner.items()}, tmp_path / "model.pth.tar-5"
-    )
-    run, classifier = imported(path, TINY)
-    assert run.configuration["method"]["use"] == "rationale:maple"
-    method = MaPLe(MaPLe.Options(context=2, depth=2))
-    fitted = method.build(classifier.model, Task(NAMES))
-    own = fitted.classifier.learned
+def by_hand(method, model, numbers):
+    """A classifier of a method here that is given numbers by its own names."""
+    fitted = method.build(model, Task(NAMES))
+    own = dict(fitted.classifier.named_parameters())
     with torch.no_grad():
-        for place, text in enumerate(("ctx", "compound_prompts_text.0")):
-            own.texts[place].copy_(learner[text])
-        for place, name in enumerate(("proj", "compound_prompt_projections.0")):
-            own.maps[place].weight.copy_(learner[f"{name}.weight"])
-            own.maps[place].bias.copy_(learner[f"{name}.bias"])
-        method.finish(fitted, None)
-        pictures = images[..., :64, :64]
-        torch.testing.assert_close(classifier(pictures), fitted.classifier.eval()(pictures))
+        for name, one in numbers.items():
+            own[name].copy_(one)
+        if hasattr(method, "finish"):
+            method.finish(fitted, None)
+    return fitted.classifier.eval()
+
+
+def same_as(imported, path, images, method, numbers):
+    """Whether the imported run, of that method, answers as the classifier that was given the numbers."""
+    run, classifier = imported(path, TINY)
+    assert run.configuration["method"]["use"] == f"rationale:{type(method).__name__.lower()}"
+    pictures = images[..., :64, :64]
+    with torch.no_grad():
+        wanted = by_hand(method, classifier.model, numbers)(pictures)
+        torch.testing.assert_close(classifier(pictures), wanted)
+
+
+def coupled():
+    """MaPLe's prompts in two blocks: by the names there, and by those here."""
+    torch.manual_seed(3)
+    there = {
+        "ctx": (0.3 * torch.randn(2, 128), "texts.0"),
+        "proj.weight": (0.1 * torch.randn(128, 128), "maps.0.weight"),
+        "proj.bias": (torch.randn(128), "maps.0.bias"),
+        "compound_prompts_text.0": (torch.randn(2, 128), "texts.1"),
+        "compound_prompt_projections.0.weight": (0.1 * torch.randn(128, 128), "maps.1.weight"),
+        "compound_prompt_projections.0.bias": (torch.randn(128), "maps.1.bias"),
+    }
+    saved = {f"prompt_learner.{name}": one for name, (one, _) in there.items()}
+    return saved, {f"learned.{name}": one for one, name in there.values()}
+
+
+def test_prompts_of_maple(images, imported, tmp_path):
+    saved, numbers = coupled()
+    method = MaPLe(MaPLe.Options(context=2, depth=2))
+    same_as(imported, dassl(saved, tmp_path / "model.pth.tar-5"), images, method, numbers)
+
+
+def test_prompts_and_adapters_of_coprompt(images, imported, tmp_path):
+    saved, numbers = coupled()
+    for tower in ("image", "text"):
+        for layer, shape in ((0, (32, 128)), (2, (128, 32))):
+            weight = 0.3 * torch.randn(shape)
+            saved[f"adapter_{tower}.fc.{layer}.weight"] = weight
+            numbers[f"learned.{tower}_adapter.{layer}.weight"] = weight
+    method = CoPrompt(CoPrompt.Options(context=2, depth=2))
+    same_as(imported, dassl(saved, tmp_path / "model.pth.tar-8"), images, method, numbers)
+
+
+def independent(blocks=2, tokens=5):
+    """PromptSRC's prompts, beside weights of the towers that nothing reads."""
+    torch.manual_seed(4)
+    names = {"prompt_learner.ctx": "texts.0", "image_encoder.VPT": "images.0"}
+    for tower, own in (("text", "texts"), ("image", "images")):
+        for block in range(1, blocks):
+            names[f"{tower}_encoder.transformer.resblocks.{block}.VPT_shallow"] = f"{own}.{block}"
+    numbers = {name: 0.3 * torch.randn(tokens, 128) for name in names}
+    beside = {"prompt_learner.ZS_image_encoder.proj": torch.ones(2, 2), "logit_scale": torch.ones(())}
+    return {**numbers, **beside}, {f"learned.{own}": numbers[name] for name, own in names.items()}
+
+
+def test_prompts_of_promptsrc(images, imported, tmp_path):
+    """Longer than the words that they may begin with, so that none of these stays."""
+    saved, numbers = independent()
+    method = PromptSRC(PromptSRC.Options(context=5, depth=2, words=""))
+    same_as(imported, dassl(saved, tmp_path / "model.pth.tar-20"), images, method, numbers)
+
+
+def test_towers_with_unlike_prompts_are_refused(imported, tmp_path):
+    saved, _ = independent(blocks=3)
+    del saved["image_encoder.transformer.resblocks.2.VPT_shallow"]
+    with pytest.raises(InputError, match=r"\[5, 5, 5\] and \[5, 5\] tokens"):
+        imported(dassl(saved, tmp_path / "model.pth.tar-20"), TINY)
+
+
+def test_a_context_of_cocoop(images, imported, tmp_path):
+    torch.manual_seed(5)
+    layers = {"linear1": (0, torch.nn.Linear(128, 8)), "linear2": (2, torch.nn.Linear(8, 128))}
+    saved, numbers = {"ctx": 0.3 * torch.randn(4, 128)}, {}
+    for name, (place, layer) in layers.items():
+        for kind, one in layer.state_dict().items():
+            saved[f"meta_net.{name}.{kind}"] = numbers[f"meta_net.{place}.{kind}"] = one
+    method = CoCoOp(CoCoOp.Options(context=4, words=""))
+    numbers["context"] = saved["ctx"]
+    same_as(imported, dassl(saved, tmp_path / "model.pth.tar-10"), images, method, numbers)
 
 
 @pytest.fixture

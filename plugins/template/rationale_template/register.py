@@ -33,3 +33,11 @@ def rationale_datasets() -> list[Entry]:
 def rationale_regularizers() -> list[Entry]:
     """Terms for the loss of other methods."""
     return [Entry("mirror", "rationale_template.regularizer:Mirror", "Mirrored pictures are told alike")]
+
+
+@hookimpl
+def rationale_formats() -> list[Entry]:
+    """Layouts of others' checkpoints."""
+    return [
+        Entry("class-means", "rationale_template.checkpoint:ClassMeans", "The mean feature of each class")
+    ]

@@ -1,6 +1,9 @@
 """The contract suites: what every plugin of its kind must do."""
 
+import torch
+from rationale_plugins.methods.linear_probe import LinearProbe
 from rationale_template.attribution import Saliency
+from rationale_template.checkpoint import ClassMeans
 from rationale_template.dataset import Stripes
 from rationale_template.method import BiasTuning
 from rationale_template.model import PocketVit
@@ -11,6 +14,7 @@ from rationale_cli.testing import (
     ToyDataset,
     check_attribution,
     check_dataset,
+    check_format,
     check_method,
     check_model,
     check_regularizer,
@@ -43,3 +47,8 @@ def test_attribution() -> None:
 def test_dataset() -> None:
     """The dataset keeps its contract."""
     check_dataset(Stripes(Stripes.Options()))
+
+
+def test_format() -> None:
+    """The format keeps its contract on the tensors of a file: three classes, 16 features."""
+    check_format(ClassMeans(), {"means": torch.randn(3, 16)}, LinearProbe, FakeModel(), ToyDataset().task)

@@ -8,6 +8,7 @@ import typer
 
 from .. import __version__
 from . import (
+    align,
     audit,
     calibrate,
     data,
@@ -60,6 +61,7 @@ for name, module, panel in (
     ("faithfulness", faithfulness, _JOB),
     ("score", score, _JOB),
     ("calibrate", calibrate, _JOB),
+    ("align", align, _JOB),
     ("report", report, _JOB),
     ("run", run, _JOB),
     ("validate", validate, _KNOW),

@@ -76,7 +76,7 @@ def command(
     """
     from ..stages.score import ScoreRequest
     from ..stages.score import run as score
-    from .screen import TerminalProgress
+    from .screen import TerminalProgress, one_output
 
     named = bool(runs) or baseline is not None
     request = ScoreRequest(
@@ -90,7 +90,7 @@ def command(
         confident=confident,
         mismatch="allow" if allow_mismatch else "refuse" if named else "separate",
     )
-    _one_output(as_json, as_csv)
+    one_output(as_json, as_csv)
     result = score(request, TerminalProgress())
     _write(result, as_json, as_csv)
 
@@ -132,10 +132,3 @@ def _opened(names: list[str], baseline: str | None, root: Path) -> tuple[Run, ..
 
 def _name(baseline: str | None) -> str | None:
     return None if baseline is None else Path(baseline).name
-
-
-def _one_output(as_json: bool, as_csv: bool) -> None:
-    from ..errors import InputError
-
-    if as_json and as_csv:
-        raise InputError("Expected --json or --csv but got both.")

@@ -61,6 +61,14 @@ def print_json(value: Any) -> None:
         sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def one_output(as_json: bool, as_csv: bool) -> None:
+    """Refuse to print two documents."""
+    from ..errors import InputError
+
+    if as_json and as_csv:
+        raise InputError("Expected --json or --csv but got both.")
+
+
 def plugins() -> Registry:
     """The registry of this process; broken plugins are told in one line each."""
     from ..registry import Registry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,9 +23,19 @@ from .panels import Part, panel
 from .protocol_panels import protocol_section
 from .recipe_section import RecipeSection, methods, views
 from .runs_audit import level
+from .tables import Table
 
 FEW = 8
 """Runs or tables that the head of the page lists; more are counted, and listed where they are asked for."""
+
+
+@dataclass(frozen=True)
+class Further:
+    """What other commands left in the run folders."""
+
+    audits: Sequence[PairAudit] = ()
+    people: Sequence[Table] = ()
+    """How runs go with people."""
 
 
 def page(
@@ -34,13 +45,14 @@ def page(
     made: str,
     recipe: RecipeSection | None = None,
     claims: ClaimsText | None = None,
-    audits: Sequence[PairAudit] = (),
+    further: Further | None = None,
 ) -> str:
     """The whole report as HTML. ``made`` says when; what a recipe shows stands before all else."""
+    further = further or Further()
     series = {run: place for place, run in enumerate(_runs(parts))}
     tables = [part.table for part in parts]
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             title="Right for the right reasons?",
@@ -56,7 +68,8 @@ def page(
             views=views(recipe) if recipe else [],
             findings=_all_findings(result, tables),
             claims=claims,
-            **protocol_section(audits),
+            **protocol_section(further.audits),
+            people=further.people,
             panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),
@@ -117,16 +130,17 @@ def _data(parts: Sequence[Part], series: figures.Series) -> dict[str, Any]:
 
 
 @functools.cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """Templates, escaping all that is not ours, and how they write numbers."""
+    made = Environment(
         loader=PackageLoader("rationale_cli.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters |= {
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    made.filters |= {
         "percent": numbers.number,
         "threshold": numbers.threshold,
         "ratio": lambda value: numbers.number(value, numbers.RATIO),
@@ -140,4 +154,4 @@ def _environment() -> Environment:
             one.low, one.high, numbers.unit_of(metric), signed=signed
         ),
     }
-    return environment
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,13 @@ class WrittenRow(NamedTuple):
 
     place: str
     cells: dict[str, str]
+
+
+class WrittenLine(NamedTuple):
+    """A line of a CSV file: where it stands, and its cells."""
+
+    place: str
+    cells: tuple[str, ...]
 
 
 class Written(NamedTuple):
@@ -41,38 +48,55 @@ def read_written(path: Path) -> Written:
         raise InputError(
             f"Expected a file that ends in .csv, .tsv, .yaml or .yml but got {path.name!r}.", where=str(path)
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Expected a table but could not read it: {error}", where=str(path)) from error
+    text = _text(path)
     return _yaml(text, path) if kind in {".yaml", ".yml"} else _csv(text, path)
 
 
-def _csv(text: str, path: Path) -> Written:
-    """Commas, semicolons or tabs, whichever the first line holds most of."""
+def delimited(path: Path) -> Iterator[WrittenLine]:
+    """Lines of a CSV file that hold anything, the header among them, each as wide as the first.
+
+    Commas, semicolons or tabs, whichever the first line holds most of; blanks around cells go. Raises
+    ``InputError`` naming file and line of what cannot be read.
+    """
+    return _lines(_text(path), path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Expected a table but could not read it: {error}", where=str(path)) from error
+
+
+def _lines(text: str, path: Path) -> Iterator[WrittenLine]:
     first = text.split("\n", maxsplit=1)[0]
     reader = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count), strict=True)
-    rows, header, line = [], None, 0
+    width, line = 0, 0
     try:
         for cells in reader:
             place, line = f"line {line + 1}", reader.line_num
-            stripped = [cell.strip() for cell in cells]
+            stripped = tuple(cell.strip() for cell in cells)
             if not any(stripped):
                 continue
-            if header is None:
-                header = _header(stripped, path)
-            elif len(stripped) != len(header):
+            width = width or len(stripped)
+            if len(stripped) != width:
                 raise InputError(
-                    f"Expected {len(header)} cells, as in the header, but got {len(stripped)}.",
+                    f"Expected {width} cells, as in the header, but got {len(stripped)}.",
                     where=f"{path}, {place}",
                     next_step="quote a text that holds the separator, and write decimals with a point",
                 )
-            else:
-                rows.append(WrittenRow(place, dict(zip(header, stripped, strict=True))))
+            yield WrittenLine(place, stripped)
     except csv.Error as error:
         raise InputError(
             f"Expected CSV but could not read it: {error}", where=f"{path}, line {reader.line_num}"
         ) from error
+
+
+def _csv(text: str, path: Path) -> Written:
+    lines = _lines(text, path)
+    first = next(lines, None)
+    header = [] if first is None else _header(list(first.cells), path)
+    rows = [WrittenRow(place, dict(zip(header, cells, strict=True))) for place, cells in lines]
     return Written({}, rows, [], [], {})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..contracts import Progress, Silent
 from ..errors import InputError
+from ..measures.alignment_results import Alignment
 from ..measures.audit_results import PairAudit
 from ..measures.calibration import BINS
 from ..measures.claims import Claim
@@ -16,15 +17,18 @@ from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.faithfulness import Faithfulness
 from ..measures.quadrants import ratios
 from ..measures.results import ScoreResult
+from ..reporting.alignment_tables import alignment_tables
 from ..reporting.claims import ClaimsText, claims_text
 from ..reporting.gallery import Basis, gallery
 from ..reporting.manifest import facts
 from ..reporting.naming import display_names, renamed, renamed_sweep
-from ..reporting.page import page
+from ..reporting.page import Further, page
 from ..reporting.panels import Part
 from ..reporting.recipe_section import RecipeSection
+from ..reporting.tables import Table
 from ..runs.atomic import write_text
 from ..runs.folder import Run
+from .alignment_files import fitting as beside_people
 from .audit_files import fitting
 from .claims import ClaimsRequest
 from .claims import run as weigh_claims
@@ -125,7 +129,8 @@ def of_scored(
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]
         audits = [_shown(one, names) for one in fitting(runs, progress)]
-        html = page(result, parts, configured, made, recipe, told, audits)
+        people = [table for one in beside_people(runs, progress) for table in _beside(one, names)]
+        html = page(result, parts, configured, made, recipe, told, Further(audits, people))
         advance(1, "page")
     write_text(path, html)
     return ReportResult(path, len(html.encode("utf-8")), weighed, told)
@@ -160,6 +165,13 @@ def _shown(audit: PairAudit, names: Mapping[str, str]) -> PairAudit:
     return replace(
         audit, run=names.get(audit.run, audit.run), baseline=names.get(audit.baseline, audit.baseline)
     )
+
+
+def _beside(one: Alignment, names: Mapping[str, str]) -> list[Table]:
+    """How runs go with people, under the names that the page shows."""
+    models = tuple(replace(model, model=names.get(model.model, model.model)) for model in one.models)
+    baseline = None if one.baseline is None else names.get(one.baseline, one.baseline)
+    return alignment_tables(replace(one, models=models, baseline=baseline))
 
 
 def _by_name(runs: Sequence[Run]) -> dict[str, Run]:

@@ -7,12 +7,10 @@ number of processes sees the same global batches.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,19 +19,20 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..contracts import Classifier, Fitted, Masks, Progress
-from ..errors import InputError, WorkError
+from ..errors import WorkError
 from ..recipe import TrainOptions
 from ..runs.atomic import atomic_path
 from ..toolkit.geometry import normalise
 from ..toolkit.modes import training
-from .batches import Batch, Key, Pictures, chunks, loader
+from .batches import Batch, Pictures, chunks, loader
+from .journal import Journal
+from .order import Plan, Shares, mixed, planned
 from .schedule import schedule
 
 _Inputs = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Masks | None, Tensor | None]
 """What a step takes: images or features, labels, and masks and groups where either is asked for."""
 _SAVE_SECONDS = 30.0
 _SAVE_SHARE = 20.0
-_LOG_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,55 +67,6 @@ class Places:
     log: Path
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The order of the pictures: the same for any number of processes."""
-
-    indices: tuple[int, ...]
-    batch: int
-    epochs: int
-    seed: int
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Incomplete batches are dropped, as in the reference."""
-        return max(len(self.indices) // self.batch, 1)
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        return self.steps_per_epoch * self.epochs
-
-    def keys(self, step: int) -> list[Key]:
-        """The global batch of one step."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        order = _order(len(self.indices), self.seed, epoch)
-        chosen = order[position * self.batch : (position + 1) * self.batch]
-        return [(epoch, self.indices[index]) for index in chosen.tolist()]
-
-
-@dataclass(frozen=True)
-class _Shares:
-    """What falls to one process of the global batches from a step on, drawn up batch by batch.
-
-    All at once they would take gigabytes and minutes for the epochs of a large data set.
-    """
-
-    plan: Plan
-    start: int
-    process: int
-    processes: int
-
-    def __len__(self) -> int:
-        return self.plan.steps - self.start
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        for step in range(self.start, self.plan.steps):
-            keys = self.plan.keys(step)
-            size = len(keys) // self.processes
-            yield keys[self.process * size : (self.process + 1) * size]
-
-
 def train(
     fitted: Fitted,
     given: TrainingSet,
@@ -128,7 +78,7 @@ def train(
 ) -> Trained:
     """Train ``fitted.step`` in place. Raises ``WorkError`` where the loss is no longer finite."""
     assert fitted.step is not None
-    plan = _plan(given.indices, options, accelerator.num_processes)
+    plan = planned(given.indices, options, accelerator.num_processes)
     loop = _Loop(fitted, given, options, lr, places, accelerator, plan)
     return loop.run(progress)
 
@@ -168,7 +118,7 @@ class _Loop:
         began = time.perf_counter()
         features = self._cache(progress) if self.cached else None
         training(self.module)
-        journal = _Journal(self.places.log, start, self.accelerator.is_main_process)
+        journal = Journal(self.places.log, start, writes=self.accelerator.is_main_process)
         saver = _Saver(self._save)
         with progress.task("training", self.plan.steps) as advance:
             advance(start, "")
@@ -208,7 +158,7 @@ class _Loop:
 
     def _step(self, step: int, batch: _Inputs) -> Tensor:
         """Take a step; its loss, the mean over the processes."""
-        _seed(_mix(self.plan.seed, step, self.accelerator.process_index), self.accelerator.device)
+        _seed(mixed(self.plan.seed, step, self.accelerator.process_index), self.accelerator.device)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
         with self.accelerator.autocast():
@@ -234,7 +184,7 @@ class _Loop:
 
     def _inputs(self, start: int, features: Tensor | None) -> Iterator[_Inputs]:
         device = self.accelerator.device
-        shares = _Shares(self.plan, start, self.accelerator.process_index, self.accelerator.num_processes)
+        shares = Shares(self.plan, start, self.accelerator.process_index, self.accelerator.num_processes)
         if features is not None:
             for keys in shares:
                 rows = torch.tensor([self.rows[index] for _, index in keys if index in self.rows])
@@ -342,62 +292,6 @@ class _Saver:
         self.cost = self.saved - before
 
 
-class _Journal:
-    """One JSON line about a second: loss, learning rate, images per second."""
-
-    def __init__(self, path: Path, start: int, writes: bool) -> None:
-        self.file = None
-        if writes:
-            kept = _lines_before(path, start)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(kept), encoding="utf-8")
-            self.file = path.open("a", encoding="utf-8")
-        self.total, self.steps = 0.0, 0
-        self.mean: float | None = None
-        self.since = time.monotonic()
-        self.written = start
-
-    def record(self, step: int, plan: Plan, loss: float, lr: float) -> str:
-        if step % plan.steps_per_epoch == 0:
-            self.total, self.steps = 0.0, 0
-        self.total, self.steps = self.total + loss, self.steps + 1
-        self.mean = self.total / self.steps
-        now = time.monotonic()
-        speed = (step + 1 - self.written) * plan.batch / max(now - self.since, 1e-9)
-        if now - self.since > _LOG_SECONDS or step + 1 == plan.steps:
-            line = {"epoch": step // plan.steps_per_epoch + 1, "step": step + 1, "loss": loss, "lr": lr}
-            if self.file is not None:
-                self.file.write(json.dumps({**line, "images_per_second": round(speed, 2)}) + "\n")
-                self.file.flush()
-            self.since, self.written = now, step + 1
-        return f"loss {self.mean:.3f}, {speed:,.0f} images/s"
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
-
-
-def _lines_before(path: Path, step: int) -> list[str]:
-    """Lines of an interrupted log up to the state that is resumed."""
-    if step == 0 or not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    # The last line of a killed process may be cut.
-    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-
-
-def _plan(indices: Sequence[int], options: TrainOptions, processes: int) -> Plan:
-    if not indices:
-        raise InputError(f"Expected pictures in the split {options.split!r} but it is empty.")
-    batch = min(options.batch_size, len(indices))
-    if batch % processes:
-        raise InputError(
-            f"Expected a batch size that {processes} processes can share evenly but got {batch}.",
-            next_step=f"use a multiple of {processes} for --batch-size (it is the size over all processes)",
-        )
-    return Plan(tuple(indices), batch, options.epochs, options.seed)
-
-
 def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float) -> torch.optim.Optimizer:
     if options.optimizer == "sgd":
         return torch.optim.SGD(parameters, lr=lr, momentum=0.9, weight_decay=options.weight_decay)
@@ -424,27 +318,9 @@ def _moved(tensor: Tensor, device: torch.device) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-@lru_cache(maxsize=2)
-def _order(n: int, seed: int, epoch: int) -> Tensor:
-    """Of n pictures in one epoch."""
-    return torch.randperm(n, generator=_generator(seed, epoch))
-
-
 def _seed(seed: int, device: torch.device) -> None:
     """As ``torch.manual_seed``, which takes a quarter of a millisecond for devices that are not there."""
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)
     else:
         torch.manual_seed(seed)
-
-
-def _mix(*parts: int) -> int:
-    """One 63-bit seed from several small numbers."""
-    value = 0
-    for part in parts:
-        value = (value * 6364136223846793005 + part + 1442695040888963407) % (1 << 63)
-    return value
-
-
-def _generator(*parts: int) -> torch.Generator:
-    return torch.Generator().manual_seed(_mix(*parts))

@@ -7,10 +7,10 @@ downloaded, and what fails is told of its cells and stops nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..contracts import Dataset, Nominal, Progress, Silent
 from ..engine.batches import limited
@@ -24,6 +24,7 @@ from ..toolkit.weights import cached, size_of
 from .grid import Cell
 
 DONE = "done"
+_R = TypeVar("_R")
 
 
 class Work(NamedTuple):
@@ -167,19 +168,18 @@ class _Estimator:
     def _speed(self, model: Chosen) -> Speed | None:
         name = _name(model)
         if name not in self.speeds and name not in self.unmeasured:
-            try:
-                self.speeds[name] = self._bench(model).speed()
-            except Exception as error:  # a stranger's model may raise anything
-                self.unmeasured[name] = _told(error)
+            speed, why = _tried(lambda: self._bench(model).speed())
+            if speed is None:
+                self.unmeasured[name] = why
+            else:
+                self.speeds[name] = speed
         return self.speeds.get(name)
 
     def _tuning(self, model: Chosen, method: Chosen) -> Tuning:
         key = repr((_name(model), method.to_dict()))
         if key not in self.tunings:
-            try:
-                self.tunings[key] = self._bench(model).tuning(method)
-            except Exception:  # a stranger's method may raise anything; then all of the model counts
-                self.tunings[key] = Tuning()
+            # Of a method that cannot be asked, all of the model counts.
+            self.tunings[key] = _tried(lambda: self._bench(model).tuning(method))[0] or Tuning()
         return self.tunings[key]
 
     def _bench(self, model: Chosen) -> Bench:
@@ -210,17 +210,20 @@ class _Data(NamedTuple):
 
 
 def _opened(chosen: Chosen) -> _Data:
-    try:
-        dataset: Dataset = chosen.build()
-        splits = {name: len(dataset.split(name)) for name in dataset.splits}
-        return _Data(splits, dataset.evaluation, len(dataset.task.classnames), "", False)
-    except Exception as error:  # a stranger's dataset may raise anything
-        missing = f"{chosen.bare}: {_told(error)}"
+    found, why = _tried(lambda: _counted(chosen.build()))
+    if found is not None:
+        return found
+    missing = f"{chosen.bare}: {why}"
     published = getattr(chosen.plugin, "nominal", None) if chosen.classes == "all" else None
     nominal: Nominal | None = published(chosen.options) if published else None
     if nominal is None:
         return _Data({}, (), None, missing, False)
     return _Data(nominal.splits, nominal.evaluation, nominal.classes, missing, True)
+
+
+def _counted(dataset: Dataset) -> _Data:
+    splits = {name: len(dataset.split(name)) for name in dataset.splits}
+    return _Data(splits, dataset.evaluation, len(dataset.task.classnames), "", False)
 
 
 def _work(cell: Cell, configuration: Configuration, own: _Data, further: _Data | None) -> Work | None:
@@ -270,29 +273,25 @@ def _explained(options: ExplainOptions, data: _Data, splits: Sequence[str]) -> i
 
 def _missing_files(regularizers: Sequence[Chosen]) -> list[str]:
     """What regularizers read and do not find."""
-    told = []
-    for one in regularizers:
-        try:
-            one.build()
-        except Exception as error:  # a stranger's regularizer may raise anything
-            told.append(f"{one.bare}: {_told(error)}")
-    return told
+    tried = ((one.bare, _tried(one.build)[1]) for one in regularizers)
+    return [f"{name}: {why}" for name, why in tried if why]
 
 
 def _missing_weights(model: Chosen) -> list[str]:
     """Weights that are published under the name that was given and are not on this machine."""
     name = getattr(model.options, "weights", None)
-    try:
-        published = getattr(model.plugin, "published", None)
-        checkpoint = published(model.options).get(name) if published else None
-        if checkpoint is None:
-            file = Path(str(name)).expanduser()
-            gone = published is not None and name not in {None, "none"} and not file.exists()
-            return [f"{model.bare}: no weights {str(name)!r}"] if gone else []
-        if cached(checkpoint) is not None:
-            return []
-    except Exception as error:  # a stranger's model may raise anything
-        return [f"{model.bare}: {_told(error)}"]
+    published = getattr(model.plugin, "published", None)
+    if published is None:
+        return []
+    named, why = _tried(lambda: published(model.options))
+    if named is None:
+        return [f"{model.bare}: {why}"]
+    checkpoint = named.get(name)
+    if checkpoint is None:
+        gone = name not in {None, "none"} and not Path(str(name)).expanduser().exists()
+        return [f"{model.bare}: no weights {str(name)!r}"] if gone else []
+    if cached(checkpoint) is not None:
+        return []
     size = checkpoint.note if checkpoint.size is None and checkpoint.note else size_of(checkpoint.size)
     return [f"{model.bare}: weights {name!r} ({size}), fetched when they are used"]
 
@@ -303,6 +302,14 @@ def _explanation(cell: Cell) -> str:
         return cell.label
     shown: dict[str, Any] = cell.configuration.to_dict()
     return repr((cell.path, [shown.get(one) for one in ("attribution", "explain", "view", "shift")]))
+
+
+def _tried(work: Callable[[], _R]) -> tuple[_R | None, str]:
+    """What a stranger's plugin gives; or None and why not, in a line, for it may raise anything."""
+    try:
+        return work(), ""
+    except Exception as error:
+        return None, _told(error)
 
 
 def _told(error: Exception) -> str:

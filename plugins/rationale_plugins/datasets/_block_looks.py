@@ -97,15 +97,13 @@ def draw(
     canvas = _behind(looks, camera, size, rng)
     if looks.style == "photo":
         _shadow(canvas, assembly, camera, rng)
-    covered = []
     for index, block in enumerate(assembly):
-        inside = _covered(block, camera, size, 0.0)
-        _paint(canvas, block, inside, _colour(looks, red, index, rng), looks, camera, rng)
-        covered.append(inside)
+        _paint(canvas, block, _colour(looks, red, index, rng), looks, camera, rng)
     if looks.style == "photo":
-        canvas = _photographed(canvas, looks, rng)
-    image = np.clip(_averaged(canvas, finer) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return Drawing(image, np.stack([_averaged(one.astype(np.float32), finer) >= 0.5 for one in covered]))
+        _photograph(canvas, looks, rng)
+    image = Image.fromarray(np.clip(canvas * 255 + 0.5, 0, 255).astype(np.uint8)).reduce(finer)
+    covered = [_filled(_corners(block, camera, 0.0), size).reduce(finer) for block in assembly]
+    return Drawing(np.asarray(image), np.stack([np.asarray(one) >= 128 for one in covered]))
 
 
 def _camera(assembly: Assembly, looks: Looks, window: float, size: int, rng: np.random.Generator) -> _Camera:
@@ -132,16 +130,12 @@ def _corners(block: Block, camera: _Camera, inset: float) -> Corners:
     return [camera.pixel(x, y) for x, y in ((left, bottom), (right, bottom), (right, top), (left, top))]
 
 
-def _covered(block: Block, camera: _Camera, size: int, inset: float) -> npt.NDArray[np.bool_]:
-    """D×D."""
-    return _filled(_corners(block, camera, inset), size)
-
-
-def _filled(corners: Corners, size: int) -> npt.NDArray[np.bool_]:
-    canvas = Image.new("1", (size, size))
+def _filled(corners: Corners, size: int) -> Image.Image:
+    """'L', 255 inside."""
+    canvas = Image.new("L", (size, size))
     # A pixel's centre is half a pixel from its corner, and Pillow counts from centres.
-    ImageDraw.Draw(canvas).polygon([(x - 0.5, y - 0.5) for x, y in corners], fill=1)
-    return np.asarray(canvas)
+    ImageDraw.Draw(canvas).polygon([(x - 0.5, y - 0.5) for x, y in corners], fill=255)
+    return canvas
 
 
 def _behind(looks: Looks, camera: _Camera, size: int, rng: np.random.Generator) -> Field:
@@ -149,39 +143,39 @@ def _behind(looks: Looks, camera: _Camera, size: int, rng: np.random.Generator) 
     if looks.style == "cubeworld":
         return _checkered(looks, camera, size, rng)
     cloth = np.asarray(rng.uniform(0.25, 0.75, 3), dtype=np.float32)
-    folds = noise(rng, (3, int(rng.integers(4, 9))), size) * 0.5 + noise(rng, (60, 60), size) * 0.5
-    canvas: Field = cloth * (0.7 + 0.6 * (folds if looks.texture else np.full_like(folds, 0.5)))[..., None]
-    wood = np.array(_WOODEN[int(rng.integers(2))], dtype=np.float32) * rng.uniform(0.7, 1.1)
-    grain = noise(rng, (40, 3), size) if looks.texture else np.full((size, size), 0.5, dtype=np.float32)
+    wood = np.array(_WOODEN[int(rng.integers(2))], dtype=np.float32) * np.float32(rng.uniform(0.7, 1.1))
+    folds, grain = np.full((2, size, size), 0.5, dtype=np.float32)
+    if looks.texture:
+        folds = noise(rng, (3, int(rng.integers(4, 9))), size) * np.float32(0.5)
+        folds += noise(rng, (60, 60), size) * np.float32(0.5)
+        grain = noise(rng, (40, 3), size)
+    canvas: Field = cloth * (np.float32(0.7) + np.float32(0.6) * folds)[..., None]
     table = _below(camera, 0.12, size)
-    canvas[table] = (wood * (0.75 + 0.5 * grain[..., None]))[table].astype(np.float32)
+    canvas[table] = wood * (np.float32(0.75) + np.float32(0.5) * grain[table])[:, None]
     return canvas
 
 
 def _below(camera: _Camera, height: float, size: int) -> npt.NDArray[np.bool_]:
     """D×D: what lies below a height, in block widths."""
-    _, left = camera.pixel(camera.middle - camera.across / camera.scale, height)
-    slope = np.tan(camera.roll)
-    line = left + slope * (np.arange(size) + 0.5)
+    across, down = camera.pixel(camera.middle, height)
+    line = down + np.tan(camera.roll) * (np.arange(size) + 0.5 - across)
     return np.asarray(np.arange(size)[:, None] + 0.5 > line[None, :])
 
 
 def _checkered(looks: Looks, camera: _Camera, size: int, rng: np.random.Generator) -> Field:
     """A blue sky over a floor of squares that recede to the horizon."""
-    up = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]
-    sky = np.array((0.46, 0.70, 0.96), dtype=np.float32) * (1 - up) + np.float32(0.92) * up
+    down = np.linspace(0, 1, size, dtype=np.float32)[:, None, None]
+    sky = np.array((0.46, 0.70, 0.96), dtype=np.float32) * (1 - down) + np.float32(0.92) * down
     canvas: Field = np.broadcast_to(sky, (size, size, 3)).copy()
-    horizon = camera.down - 0.05 * size
-    rows = np.arange(size) + 0.5
-    near = np.clip((rows - horizon) / (size - horizon), 1e-3, 1)
-    across = (np.arange(size) + 0.5 - camera.across)[None, :] / near[:, None] * (_SQUARES / size)
-    light = (np.floor(across) + np.floor(2 / near)[:, None]) % 2 - 0.5
+    horizon = round(camera.down - 0.05 * size)
+    near = ((np.arange(size - horizon, dtype=np.float32) + 0.5) / (size - horizon))[:, None]
+    across = (np.arange(size, dtype=np.float32) + np.float32(0.5 - camera.across)) / near * (_SQUARES / size)
+    light = (np.floor(across) + np.floor(2 / near)) % 2 - 0.5
     # Squares that are finer than pixels are grey.
-    floor = (0.68 + 0.24 * light * np.minimum(near * 4, 1)[:, None])[..., None].astype(np.float32)
+    floor = np.float32(0.68) + np.float32(0.24) * light * np.minimum(near * 4, 1)
     if looks.texture:
-        floor = floor * (0.8 + 0.4 * noise(rng, (24, 24), size))[..., None]
-    below = rows > horizon
-    canvas[below] = np.broadcast_to(floor, canvas.shape)[below]
+        floor *= 0.8 + 0.4 * noise(rng, (24, 24), size)[horizon:]
+    canvas[horizon:] = floor[..., None]
     return canvas
 
 
@@ -205,38 +199,38 @@ def _colour(looks: Looks, red: int | None, index: int, rng: np.random.Generator)
 
 
 def _paint(
-    canvas: Field,
-    block: Block,
-    inside: npt.NDArray[np.bool_],
-    colour: Field,
-    looks: Looks,
-    camera: _Camera,
-    rng: np.random.Generator,
+    canvas: Field, block: Block, colour: Field, looks: Looks, camera: _Camera, rng: np.random.Generator
 ) -> None:
     """One block, in place: a darker edge around its face."""
+    corners = np.array(_corners(block, camera, 0.0))
+    left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
+    side = int(np.ceil(np.ptp(corners, axis=0)).max()) + 3
+    region = canvas[top : top + side, left : left + side]
+    inside, face = (
+        np.asarray(_filled([(x - left, y - top) for x, y in _corners(block, camera, inset)], side)) > 0
+        for inset in (0.0, _EDGE)
+    )
+    shown = np.s_[: region.shape[0], : region.shape[1]]
+    region[inside[shown]] = colour * np.float32(0.5 if looks.style == "cubeworld" else 0.62)
+    filling = _grained(colour, side, rng) if looks.texture else np.broadcast_to(colour, (side, side, 3))
+    region[face[shown]] = filling[shown][face[shown]]
+
+
+def _grained(colour: Field, size: int, rng: np.random.Generator) -> Field:
+    """S×S×3: the grain runs along or across, and light falls from above or below."""
+    cells = (3, 20) if rng.random() < 0.5 else (20, 3)
+    grain = noise(rng, cells, size) * np.float32(0.7) + noise(rng, (24, 24), size) * np.float32(0.3)
+    light = rng.uniform(0.9, 1.1) + rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, size)
+    lit = (np.float32(0.8) + np.float32(0.4) * grain) * light.astype(np.float32)[:, None]
+    filling: Field = colour * lit[..., None]
+    return filling
+
+
+def _photograph(canvas: Field, looks: Looks, rng: np.random.Generator) -> None:
+    """Uneven light, and a little grain of the camera, in place."""
     size = len(canvas)
-    face = _covered(block, camera, size, _EDGE)
-    canvas[inside] = colour * np.float32(0.5 if looks.style == "cubeworld" else 0.62)
     if looks.texture:
-        cells = (6, 40) if rng.random() < 0.5 else (40, 6)
-        grain = noise(rng, cells, size) * 0.7 + noise(rng, (50, 50), size) * 0.3
-        light = rng.uniform(0.9, 1.1) + rng.uniform(-0.15, 0.15) * np.linspace(-1, 1, size)[:, None]
-        canvas[face] = (colour * ((0.8 + 0.4 * grain) * light)[..., None])[face].astype(np.float32)
-    else:
-        canvas[face] = colour
-
-
-def _photographed(canvas: Field, looks: Looks, rng: np.random.Generator) -> Field:
-    """Uneven light, and a little grain of the camera."""
-    size = len(canvas)
-    slopes = rng.uniform(-0.18, 0.18, 2).astype(np.float32) if looks.texture else np.zeros(2, np.float32)
-    along = np.linspace(-1, 1, size, dtype=np.float32)
-    lit: Field = canvas * (1 + slopes[0] * along[:, None] + slopes[1] * along[None, :])[..., None]
-    return lit + np.float32(0.03) * rng.standard_normal((size, size, 1), dtype=np.float32)
-
-
-def _averaged(field: Field, finer: int) -> Field:
-    """Mean over squares of ``finer``×``finer`` pixels of a D×D or D×D×3 field."""
-    pixels = len(field) // finer
-    parts: Field = field.reshape(pixels, finer, pixels, finer, *field.shape[2:]).mean(axis=(1, 3))
-    return parts
+        slopes = rng.uniform(-0.18, 0.18, 2).astype(np.float32)
+        along = np.linspace(-1, 1, size, dtype=np.float32)
+        canvas *= (1 + slopes[0] * along[:, None] + slopes[1] * along[None, :])[..., None]
+    canvas += np.float32(0.03) * rng.standard_normal((size, size, 1), dtype=np.float32)

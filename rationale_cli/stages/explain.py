@@ -16,6 +16,7 @@ from ..contracts import Classifier, Progress, Silent, Task
 from ..engine.attributions import refusal
 from ..engine.batches import Batch, Pictures, chunks, limited, loader
 from ..engine.build import Built, accelerator, autocast, build, place, restore_checkpoint
+from ..engine.compiled import compiled
 from ..engine.conditions import Condition, conditions, further_conditions
 from ..engine.estimators import Wanted, plan
 from ..engine.gallery import choose, write_gallery
@@ -224,6 +225,8 @@ def _pass(work: _Work, job: _Job, progress: Progress) -> tuple[str, ...]:
         work.near.base if job.near else None,
         job.own,
     )
+    if options.compile and job.witness:
+        compiled(job.classifier, min(options.batch_size, len(job.indices)), machine.device)
     mine = parts.missing()[machine.process_index :: machine.num_processes]
     machine.wait_for_everyone()
     with progress.task(f"explaining {work.run.name} on {job.folder.name}", len(mine)) as advance:

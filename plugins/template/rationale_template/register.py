@@ -38,6 +38,4 @@ def rationale_regularizers() -> list[Entry]:
 @hookimpl
 def rationale_formats() -> list[Entry]:
     """Layouts of others' checkpoints."""
-    return [
-        Entry("class-means", "rationale_template.checkpoint:ClassMeans", "The mean feature of each class")
-    ]
+    return [Entry("class-means", "rationale_template.checkpoint:ClassMeans", "Mean feature of each class")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .comparison_results import Effect
 from .estimates import Verdict
 
 DEFAULT, REFERENCE = "default", "reference"
@@ -16,18 +17,6 @@ DEFAULT, REFERENCE = "default", "reference"
 
 AUDITED = ("PT", "IR", "V")
 """Measures that are decomposed and judged; accuracy and lift are carried along."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """One measure of run and baseline by one specification, and their difference."""
-
-    value: float | None
-    baseline: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from .audit_results import (
     Change,
     Contribution,
     Decomposition,
-    Effect,
     LevelEffect,
     PairAudit,
     Specified,
 )
 from .bootstrap import Resampling, percentile
+from .comparing import effect_of
 from .estimates import Verdict, defined
 from .intervals import UNDEFINED, Interval, mover
 from .multiverse import Choice, Coalition, Combination, coalitions, default_of, neighbours, shapley, shared
@@ -146,7 +146,7 @@ def _specified(question: Question, combination: Combination, measured: _Measured
         combination,
         tuple(dict.fromkeys(names)),
         shared(question.choices, combination),
-        {metric: _effect(one) for metric, one in measured.found.items()},
+        {metric: effect_of(one) for metric, one in measured.found.items()},
     )
 
 
@@ -162,7 +162,7 @@ def _effects(question: Question, measured: Mapping[Combination, _Measured]) -> l
             LevelEffect(
                 choice,
                 level,
-                {metric: _effect(one) for metric, one in here.found.items()},
+                {metric: effect_of(one) for metric, one in here.found.items()},
                 {metric: _change(here, usual, metric) for metric in here.found},
                 tuple(metric for metric in here.found if _turns(here.found[metric], usual.found[metric])),
             )
@@ -207,8 +207,8 @@ def _decomposition(
         )
     return Decomposition(
         metric,
-        _effect(between[nobody].found[metric]),
-        _effect(between[everybody].found[metric]),
+        effect_of(between[nobody].found[metric]),
+        effect_of(between[everybody].found[metric]),
         _change(between[everybody], between[nobody], metric),
         tuple(contributions),
     )
@@ -285,11 +285,6 @@ def _turns(here: Paired, usual: Paired) -> bool:
         and excludes_zero(usual.low, usual.high)
         and not agrees(usual.difference, here.difference, here.low, here.high)
     )
-
-
-def _effect(one: Paired) -> Effect:
-    value, baseline, difference, low, high, p = (defined(number) for number in one[:6])
-    return Effect(value, baseline, difference, low, high, p)
 
 
 def _written(value: float, limits: Interval) -> Change:

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from .bootstrap import Resampling
-from .comparison_results import Comparison, ControlPoint, Difference, GridPoint
+from .comparison_results import Comparison, ControlPoint, Difference, Effect, GridPoint
 from .estimates import defined
 from .measured import Estimator, Measured
 from .multiple import holm
@@ -86,22 +86,21 @@ def _settled(one: Difference, p_holm: float, missing: Sequence[str]) -> Differen
     return replace(one, p_holm=defined(p_holm), significant=p_holm < ALPHA, verdict=verdict, reasons=reasons)
 
 
+def effect_of(one: Paired) -> Effect:
+    """Run, baseline and difference; what is not defined is None."""
+    return Effect(*(defined(number) for number in one[:6]))
+
+
 def draft(
     metric: str, one: Paired, grid: Iterable[GridPoint] = (), controls: Iterable[ControlPoint] = ()
 ) -> Difference:
     """A difference that is not yet adjusted nor judged."""
-    value, baseline, difference, low, high, p, detectable = (defined(number) for number in one[:7])
     return Difference(
+        **vars(effect_of(one)),
         metric=metric,
-        value=value,
-        baseline=baseline,
-        difference=difference,
-        low=low,
-        high=high,
-        p=p,
         p_holm=None,
         significant=False,
-        detectable=detectable,
+        detectable=defined(one.detectable),
         n=one.n,
         test=one.test,
         verdict="undefined",

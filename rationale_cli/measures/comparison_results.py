@@ -8,6 +8,18 @@ from .estimates import Verdict
 
 
 @dataclass(frozen=True)
+class Effect:
+    """One measure of run and baseline, and their difference."""
+
+    value: float | None
+    baseline: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
 class GridPoint:
     """The same difference by another estimator or threshold: a point of the specification curve."""
 
@@ -38,17 +50,11 @@ class ControlPoint:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Effect):
     """Run minus baseline in one metric, on the same pictures."""
 
     metric: str
     """accuracy V PT IR lift, or ``witness:<kind>``."""
-    value: float | None
-    baseline: float | None
-    difference: float | None
-    low: float | None
-    high: float | None
-    p: float | None
     p_holm: float | None
     """Adjusted over all differences of the table."""
     significant: bool

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from ..measures.audit_results import Change, Decomposition, Effect, PairAudit, Specified
+from ..measures.audit_results import Change, Decomposition, PairAudit, Specified
+from ..measures.comparison_results import Effect
 from ..measures.verdict import agrees, excludes_zero
 from . import ink
 from .numbers import number, scaled

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from ..measures.audit_results import Agreement, Change, Contribution, Decomposition, Effect, PairAudit
+from ..measures.audit_results import Agreement, Change, Contribution, Decomposition, PairAudit
+from ..measures.comparison_results import Effect
 from .numbers import UNDEFINED, interval, number
 
 SHOWN = ("PT", "IR", "V")

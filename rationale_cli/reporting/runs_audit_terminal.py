@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..measures.audit_results import Decomposition, Effect, PairAudit, RunsAudit
+from ..measures.audit_results import Decomposition, PairAudit, RunsAudit
+from ..measures.comparison_results import Effect
 from .numbers import number
 from .runs_audit import SHOWN, by_size, choices_of, findings, level, remarks, with_limits
 from .terminal import print_lines, roomy

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from rationale_cli.contracts import (
 )
 from rationale_cli.toolkit.blur import blurred
 
-from ._input_gradients import gradients, weighted_gradients
+from ._input_gradients import Variant, gradients, weighted_gradients
 from ._patches import Sign, over_patches
 from ._seeded import generators
 
@@ -61,6 +62,56 @@ class InputXGradient:
         return Explanation(logits, _relevance(classifier, products, specifications, self._sign), features)
 
 
+class _Mean(NamedTuple):
+    """A weighted mean of gradients at variants of the pictures, times what it is multiplied with."""
+
+    variant: Variant
+    weights: Sequence[float]
+    """One for each variant."""
+    times: Tensor | float
+
+
+class _Averaged(ABC):
+    """Signed values of every pixel by the score's mean gradient over variants of the picture."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    specified: ClassVar[Specified] = "scalar"
+
+    def __init__(self, variants: int, sign: Sign) -> None:
+        self._variants, self._sign = variants, sign
+
+    def passes(self, grid: tuple[int, int], scalars: int) -> tuple[int, int]:
+        """See ``Repeated.passes``."""
+        return self._variants, self._variants * scalars
+
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        targets: Tensor,
+        specifications: Sequence[Specification],
+    ) -> Explanation:
+        """See ``Attribution.explain``; raises ``InputError`` for a target that is no class."""
+        values = self.contributions(classifier, images, targets, specifications)
+        return Explanation(None, _relevance(classifier, values, specifications, self._sign))
+
+    def contributions(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        targets: Tensor,
+        specifications: Sequence[Specification],
+    ) -> dict[Scalar, Tensor]:
+        """Of every pixel, B×3×S×S for each scalar, signed."""
+        asked = self._mean(images.detach())
+        found = weighted_gradients(classifier, targets, specifications, asked.variant, asked.weights)
+        return {scalar: asked.times * one for scalar, one in found.items()}
+
+    @abstractmethod
+    def _mean(self, pixels: Tensor) -> _Mean:
+        """For pictures B×3×S×S without a graph."""
+
+
 class IntegratedGradientsOptions(PluginOptions):
     """Options of ``integrated-gradients``."""
 
@@ -73,7 +124,7 @@ class IntegratedGradientsOptions(PluginOptions):
     """What of a signed contribution counts: its size, or the part that speaks for the class."""
 
 
-class IntegratedGradients:
+class IntegratedGradients(_Averaged):
     """(x − b) ⊙ ∫ ∂y/∂x at b + α(x − b) dα over α from 0 to 1 (Sundararajan, Taly, Yan 2017).
 
     Before signs go, contributions add up to y(x) − y(b). They are made unsigned and summed over channels and
@@ -81,49 +132,17 @@ class IntegratedGradients:
     """
 
     Options = IntegratedGradientsOptions
-    needs: ClassVar[tuple[str, ...]] = ()
-    specified: ClassVar[Specified] = "scalar"
 
     def __init__(self, options: IntegratedGradientsOptions) -> None:
+        super().__init__(options.steps, options.sign)
         self._options = options
 
-    def passes(self, grid: tuple[int, int], scalars: int) -> tuple[int, int]:
-        """See ``Repeated.passes``."""
-        return self._options.steps, self._options.steps * scalars
-
-    def explain(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        targets: Tensor,
-        specifications: Sequence[Specification],
-    ) -> Explanation:
-        """See ``Attribution.explain``; raises ``InputError`` for a target that is no class."""
-        contributions = self.contributions(classifier, images, targets, specifications)
-        relevance = _relevance(classifier, contributions, specifications, self._options.sign)
-        return Explanation(None, relevance)
-
-    def contributions(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        targets: Tensor,
-        specifications: Sequence[Specification],
-    ) -> dict[Scalar, Tensor]:
-        """Of every pixel, B×3×S×S for each scalar, signed."""
-        pixels = images.detach()
+    def _mean(self, pixels: Tensor) -> _Mean:
         baseline = blurred(pixels) if self._options.baseline == "blur" else torch.zeros_like(pixels)
         nodes, weights = np.polynomial.legendre.leggauss(self._options.steps)
         # From the interval −1..1 to 0..1.
         shares, factors = ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
-        mean = weighted_gradients(
-            classifier,
-            targets,
-            specifications,
-            lambda number: torch.lerp(baseline, pixels, shares[number]),
-            factors,
-        )
-        return {scalar: (pixels - baseline) * one for scalar, one in mean.items()}
+        return _Mean(lambda number: torch.lerp(baseline, pixels, shares[number]), factors, pixels - baseline)
 
 
 class SmoothGradOptions(PluginOptions):
@@ -139,32 +158,20 @@ class SmoothGradOptions(PluginOptions):
     """What of the mean gradient counts: its size, or the part that speaks for the class."""
 
 
-class SmoothGrad:
+class SmoothGrad(_Averaged):
     """The mean of ∂y/∂x over copies of the picture with Gaussian noise (Smilkov and others 2017).
 
     The mean gradient is made unsigned and summed over channels and pixels of each patch.
     """
 
     Options = SmoothGradOptions
-    needs: ClassVar[tuple[str, ...]] = ()
-    specified: ClassVar[Specified] = "scalar"
 
     def __init__(self, options: SmoothGradOptions) -> None:
+        super().__init__(options.samples, options.sign)
         self._options = options
 
-    def passes(self, grid: tuple[int, int], scalars: int) -> tuple[int, int]:
-        """See ``Repeated.passes``."""
-        return self._options.samples, self._options.samples * scalars
-
-    def explain(
-        self,
-        classifier: Classifier,
-        images: Tensor,
-        targets: Tensor,
-        specifications: Sequence[Specification],
-    ) -> Explanation:
-        """See ``Attribution.explain``; raises ``InputError`` for a target that is no class."""
-        pixels, drawing = images.detach(), list(generators(images, self._options.seed))
+    def _mean(self, pixels: Tensor) -> _Mean:
+        drawing = list(generators(pixels, self._options.seed))
         spread = pixels.amax(dim=(1, 2, 3), keepdim=True) - pixels.amin(dim=(1, 2, 3), keepdim=True)
 
         def noisy(number: int) -> Tensor:
@@ -172,8 +179,7 @@ class SmoothGrad:
             return pixels + self._options.noise * spread * noise.to(pixels)
 
         samples = self._options.samples
-        mean = weighted_gradients(classifier, targets, specifications, noisy, [1 / samples] * samples)
-        return Explanation(None, _relevance(classifier, mean, specifications, self._options.sign))
+        return _Mean(noisy, [1 / samples] * samples, 1.0)
 
 
 def _relevance(

@@ -79,6 +79,6 @@ def _estimate(value: float | None) -> Estimate:
 
 def _difference(metric: str, value: float, verdict: Any) -> Difference:
     return Difference(
-        metric, value, 0.0, value, value - 0.01, value + 0.01, 0.001, 0.001, verdict != "not significant",
+        value, 0.0, value, value - 0.01, value + 0.01, 0.001, metric, 0.001, verdict != "not significant",
         0.01, 100, "made up", verdict, (), (), (),
     )  # fmt: skip

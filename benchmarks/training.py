@@ -2,6 +2,10 @@
 
     python benchmarks/training.py [--models tiny-clip clip-vit-b-32] [--methods ft lp flcp] [--rounds 3]
         [--threads 2] [--device cpu] [--json]
+    python benchmarks/training.py --methods --regularizers gaa-mass evidence-anchor
+
+The second asks what regularizers add: steps of ``ft`` with each of them against those without, by the loop of
+``rationale``, the pictures' masks all read.
 
 Model, loss, optimiser and pictures are the same in all loops; weights are random, pictures in memory.
 ``ready`` reads nothing: its pictures are normalised tensors already (for ``lp``, features). ``DataLoader``
@@ -33,13 +37,32 @@ from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.linear_probe import LinearProbe
 from rationale_plugins.models.open_clip import ClipViTB32
 from rationale_plugins.models.tiny_clip import TinyClip
+from rationale_plugins.regularizers.background_augment import BackgroundAugment
+from rationale_plugins.regularizers.counterfactual import Counterfactual
+from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor
+from rationale_plugins.regularizers.masses import AttentionMass, GaaMass
+from rationale_plugins.regularizers.patch_dropout import PatchDropout
+from rationale_plugins.regularizers.rrr import RightReasons
+from rationale_plugins.regularizers.text_guided import TextGuided
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from rationale_cli.contracts import Fitted, Method, Preprocessing, Sample, Silent, Task, VisionLanguageModel
+from rationale_cli.contracts import (
+    MASKS,
+    Fitted,
+    Mask,
+    Method,
+    Preprocessing,
+    Sample,
+    Setting,
+    Silent,
+    Task,
+    VisionLanguageModel,
+)
 from rationale_cli.engine.batches import Pictures
 from rationale_cli.engine.build import accelerator
+from rationale_cli.engine.regularize import RegularizedStep
 from rationale_cli.engine.train import Places, TrainingSet, train
 from rationale_cli.recipe import TrainOptions
 from rationale_cli.toolkit.geometry import normalise, to_bytes
@@ -52,7 +75,20 @@ MODELS: dict[str, tuple[type[nn.Module], int, int]] = {
 """Name → model, pictures a step, steps a round."""
 
 METHODS: dict[str, type[Any]] = {"ft": FineTuning, "lp": LinearProbe, "flcp": Flcp}
+REGULARIZERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
+    "gaa-mass": (GaaMass, {}),
+    "attention-mass": (AttentionMass, {}),
+    "evidence-anchor": (EvidenceAnchor, {}),
+    "text-guided": (TextGuided, {}),
+    "rrr": (RightReasons, {}),
+    "rrr-tokens": (RightReasons, {"at": "tokens"}),
+    "counterfactual": (Counterfactual, {}),
+    "background-augment": (BackgroundAugment, {}),
+    "patch-dropout": (PatchDropout, {}),
+}
+"""Name → regularizer and options."""
 CLASSES = 100
+TASK = Task(tuple(f"thing {n}" for n in range(CLASSES)))
 LEARNING_RATE = 1e-5
 CACHED_STEPS = 50
 """Times as many steps where only a head trains on features: they are short."""
@@ -71,6 +107,7 @@ class Ratio:
 
     model: str
     method: str
+    """Or the regularizer that ``ft`` is tuned with."""
     against: str
     images_per_second: float
     """Of ``rationale``'s loop, by the clock."""
@@ -80,7 +117,7 @@ class Ratio:
 
 
 class Noise:
-    """A split of coarse noise at the model's size, in memory."""
+    """A split of coarse noise at the model's size, in memory; the object is the picture's middle."""
 
     def __init__(self, n: int, size: int) -> None:
         rng = np.random.default_rng(0)
@@ -88,12 +125,14 @@ class Noise:
         self.images = [Image.fromarray(one).resize((size, size)) for one in coarse]
         self.labels = rng.integers(0, CLASSES, n).tolist()
         self.ids = [str(number) for number in range(n)]
+        self.mask = Image.new("L", (size, size))
+        self.mask.paste(255, (size // 4, size // 4, 3 * size // 4, 3 * size // 4))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, index: int) -> Sample:
-        return Sample(self.ids[index], self.images[index], self.labels[index])
+        return Sample(self.ids[index], self.images[index], self.labels[index], Mask(self.mask))
 
 
 class Plain(TorchDataset[tuple[Tensor, int]]):
@@ -138,18 +177,26 @@ def made(model: str, method: str, device: torch.device) -> Fitted:
     kind, _, _ = MODELS[model]
     vlm = cast(VisionLanguageModel, kind(kind.Options(weights="none")))
     chosen = METHODS[method]
-    fitted = cast(Method, chosen(chosen.Options())).build(
-        vlm, Task(tuple(f"thing {n}" for n in range(CLASSES)))
-    )
+    fitted = cast(Method, chosen(chosen.Options())).build(vlm, TASK)
     assert fitted.step is not None
     fitted.step.to(device)
     return fitted
 
 
-def ours(fitted: Fitted, noise: Noise, batch: int, epochs: int) -> list[Spent]:
+def with_term(fitted: Fitted, name: str) -> Fitted:
+    """The same with a regularizer in its loss."""
+    kind, options = REGULARIZERS[name]
+    one, step = kind(kind.Options(**options)), cast(nn.Module, fitted.step)
+    given = tuple(need for need in (MASKS,) if need in one.needs)
+    term = one.build(Setting(fitted.classifier, step, TASK))
+    return Fitted(fitted.classifier, RegularizedStep(step, [term], [one.options.weight], one.needs, [given]))
+
+
+def ours(fitted: Fitted, noise: Noise, batch: int, epochs: int, *, masked: bool = False) -> list[Spent]:
     """Step after step of ``engine.train``; saving is not counted by a median."""
     ticks = Ticks()
-    pictures = Pictures(noise, fitted.classifier.model.preprocessing, evidence=False)
+    seen = range(len(noise)) if masked else ()
+    pictures = Pictures(noise, fitted.classifier.model.preprocessing, evidence=False, masked=seen)
     options = TrainOptions(batch_size=batch, epochs=epochs, workers=0)
     with tempfile.TemporaryDirectory() as folder:
         places = Places(Path(folder) / "state.pt", Path(folder) / "log.jsonl")
@@ -230,6 +277,26 @@ def measure(model: str, method: str, rounds: int, device: torch.device) -> list[
     ]
 
 
+def measure_terms(model: str, names: Sequence[str], rounds: int, device: torch.device) -> list[Ratio]:
+    """Steps of ``ft`` with each regularizer and without in turn, ``rounds`` times after a warm-up."""
+    kind, batch, steps = MODELS[model]
+    size = cast(VisionLanguageModel, kind(kind.Options(weights="none"))).preprocessing.size
+    noise = Noise(batch * steps, size)
+    found: dict[str, list[Spent]] = {name: [] for name in ("", *names)}
+    for turn in range(rounds + 1):
+        for name, spent in found.items():
+            fitted = made(model, "ft", device)
+            fitted = with_term(fitted, name) if name else fitted
+            step = _a_step(ours(fitted, noise, batch, 2, masked=bool(name)))
+            if turn:
+                spent.append(step)
+    plain = found.pop("")
+    return [
+        _ratio(model, name, "ft", batch / median(one.clock for one in spent), spent, plain, device)
+        for name, spent in found.items()
+    ]
+
+
 def _a_step(at: Sequence[Spent]) -> Spent:
     """Median seconds between the ends of two steps."""
     apart = [
@@ -257,7 +324,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Time of training as ratios to plain loops.")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--regularizers", nargs="*", choices=list(REGULARIZERS), default=[])
     parser.add_argument("--rounds", type=int, default=3, help="times that each loop is measured")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -271,13 +339,19 @@ def main() -> None:
         for method in arguments.methods
         for one in measure(model, method, max(arguments.rounds, 1), device)
     ]
+    if arguments.regularizers:
+        found += [
+            one
+            for model in arguments.models
+            for one in measure_terms(model, arguments.regularizers, max(arguments.rounds, 1), device)
+        ]
     if arguments.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
         return
-    print(f"{'model':<15} {'method':<7} {'against':<11} {'images/s':>9} {'ratio':>6}  lowest – highest")
+    print(f"{'model':<15} {'loop':<18} {'against':<11} {'images/s':>9} {'ratio':>6}  lowest – highest")
     for one in found:
         print(
-            f"{one.model:<15} {one.method:<7} {one.against:<11} {one.images_per_second:>9.1f} "
+            f"{one.model:<15} {one.method:<18} {one.against:<11} {one.images_per_second:>9.1f} "
             f"{one.ratio:>6.2f}  {one.lowest:.2f} – {one.highest:.2f}"
         )
 

@@ -15,6 +15,12 @@ QUALITIES = ("accuracy", "V", "PT", "IR", "lift")
 METRICS = (*QUALITIES, "phi")
 """Every measure of a run."""
 
+WORST_GROUP = "worst_group"
+"""The lowest accuracy of a group, where the data know groups (``measures.contexts``)."""
+
+LEAST_OF_GROUP = 10
+"""Pictures that a group needs for its accuracy to be told."""
+
 WITNESSES = ("object", "background", "box", "exact")
 """Altered pictures: object alone, background alone, background with the box removed, exact background."""
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .calibration import BINS, equal_mass, equal_width
-from .estimates import defined
+from .contexts import worst_group
+from .estimates import WORST_GROUP, defined
 from .measured import Measured
 from .probabilities import Predicted
 from .seed_results import SeedEstimate
@@ -21,7 +22,7 @@ from .seeds import Combined, combine, influences, values
 
 Floats = npt.NDArray[np.float64]
 
-_SHARES = ("accuracy", "V", "PT", "IR", "ECE", "adaptive_ECE")
+_SHARES = ("accuracy", "V", "PT", "IR", "ECE", "adaptive_ECE", WORST_GROUP)
 
 
 class Traced(NamedTuple):
@@ -44,7 +45,8 @@ class Traced(NamedTuple):
 def traced(runs: Sequence[Measured], threshold: float, bins: int = BINS) -> dict[str, Traced]:
     """Every measure of runs on the same n pictures.
 
-    Those of calibration, as in ``calibration_results.COMPARED``, where every run has probabilities.
+    Those of calibration, as in ``calibration_results.COMPARED``, where every run has probabilities; the worst
+    group, of each run its own, where groups are known.
     """
     found = [_of_run(one, threshold, bins) for one in runs]
     shared = [metric for metric in found[0] if all(metric in one for one in found)]
@@ -115,7 +117,8 @@ def _of_run(one: Measured, threshold: float, bins: int) -> dict[str, tuple[float
     found = {metric: (numbers[metric], changes[metric]) for metric in numbers}
     if one.predictions:
         found |= of_probabilities(next(iter(one.predictions.values())).predicted, bins)
-    return found
+    worst = worst_group(one)
+    return found if worst is None else {**found, WORST_GROUP: worst}
 
 
 def _signed(gap: Floats, codes: npt.NDArray[np.integer], bins: int) -> Floats:

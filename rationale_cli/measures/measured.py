@@ -118,6 +118,8 @@ class Measured:
     """The main estimator in other precisions."""
     explained: Mapping[str, Explained] = field(default_factory=dict)
     """Every attribution that is no control, by the name of its set; that of the main estimator first."""
+    contexts: npt.NDArray[np.object_] | None = None
+    """What the object of each picture stands on; None where it is not known of all of them."""
 
     @property
     def outcomes(self) -> Outcomes:

@@ -11,7 +11,7 @@ from ..hooks import bare_name
 from .base_new_results import JoinedHalves
 from .calibration import BINS
 from .calibration_results import COMPARED
-from .estimates import Verdict, defined
+from .estimates import WORST_GROUP, Verdict, defined
 from .influence import Traced, estimate, join, traced
 from .measured import Measured
 from .multiple import holm
@@ -19,7 +19,7 @@ from .seed_results import RegularizerEffect, SeedDifference
 from .seeds import Combined
 from .verdict import ALPHA
 
-_PLAIN = ("accuracy", *COMPARED)
+_PLAIN = ("accuracy", WORST_GROUP, *COMPARED)
 """Measures that no heatmap enters."""
 
 Seeded = Mapping[tuple[int | None, int | None], Measured]

@@ -85,6 +85,16 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
+class GroupScore:
+    """One group of pictures of one run."""
+
+    name: str
+    """Class and what it stands on, or the latter alone."""
+    accuracy: Estimate
+    """With Wilson's interval, which does not know that a lowest one was looked for."""
+
+
+@dataclass(frozen=True)
 class Curve:
     """Measures as functions of the threshold, exact at each."""
 
@@ -115,7 +125,7 @@ class RunScore:
     """Unreadable pictures that the user asked to skip; not in ``n``."""
     counts: Counts
     metrics: dict[str, Estimate]
-    """accuracy V PT IR lift phi."""
+    """accuracy V PT IR lift phi, and worst_group where the data know groups."""
     within: WithinClasses
     mass: Mass
     witness: dict[str, WitnessScore]
@@ -129,3 +139,5 @@ class RunScore:
     curve: Curve
     calibration: CalibrationScore | None = None
     """None where the run's probabilities are not stored."""
+    groups: tuple[GroupScore, ...] = ()
+    """The lowest accuracy first; none where the data know no groups."""

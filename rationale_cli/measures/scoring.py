@@ -12,8 +12,9 @@ from scipy import special
 
 from .association import within_classes
 from .bootstrap import LEVEL, Resampling, estimates
+from .contexts import group_scores
 from .curves import AreaStratum, area_strata, curve
-from .estimates import Estimate, defined
+from .estimates import WORST_GROUP, Estimate, defined
 from .intervals import wilson
 from .measured import Measured, Witness
 from .quadrants import Outcomes, count, count_by, named, proportions, ratios
@@ -28,6 +29,7 @@ def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore
     outcomes = measured.outcomes
     codes = outcomes.codes(threshold)
     by_class = count_by(codes, outcomes.label, len(measured.classnames))
+    groups = group_scores(measured)
     return RunScore(
         run=measured.run,
         title=measured.title,
@@ -39,7 +41,7 @@ def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore
         statuses=dict(measured.statuses),
         skipped=measured.skipped,
         counts=named(count(codes)),
-        metrics=estimates(codes, how),
+        metrics=estimates(codes, how) | ({WORST_GROUP: groups[0].accuracy} if groups else {}),
         within=within_classes(by_class),
         mass=_mass(outcomes),
         witness={
@@ -49,6 +51,7 @@ def score_run(measured: Measured, threshold: float, how: Resampling) -> RunScore
         classes=_class_scores(by_class, measured.classnames),
         chance={name: _chance(control, threshold, how) for name, control in measured.controls.items()},
         curve=curve(outcomes),
+        groups=groups,
     )
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from ..recipe.layouts import Column
 from .calibration_results import COMPARED
-from .estimates import QUALITIES, Verdict, defined
+from .estimates import QUALITIES, WORST_GROUP, Verdict, defined
 from .influence import Traced, estimate, traced
 from .measured import Measured, Witness
 from .multiple import holm
@@ -30,7 +30,7 @@ from .verdict import ALPHA
 
 BACKGROUND, OBJECT_SHARE, COST = "background", "object_share", "cost"
 OWN = (BACKGROUND, OBJECT_SHARE, COST)
-KNOWN = (*QUALITIES, *COMPARED, *OWN)
+KNOWN = (*QUALITIES, *COMPARED, *OWN, WORST_GROUP)
 """Measures that a column may show."""
 
 _BY_HEATMAPS = ("V", "PT", "IR", "lift")

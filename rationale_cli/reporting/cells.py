@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..hooks import bare_name
 from ..measures.comparison_results import Difference
-from ..measures.estimates import WITNESSES, Estimate, Verdict
+from ..measures.estimates import WORST_GROUP, Estimate, Verdict
 from ..measures.results import ScoreTable
 from ..measures.run_results import ClassScore, RunScore
 from .numbers import UNDEFINED, interval, number, probability, threshold, unit_of
@@ -25,6 +25,7 @@ class Column:
 
 COLUMNS = (
     Column("accuracy", "Accuracy", "right answers, %"),
+    Column(WORST_GROUP, "Worst group", "lowest accuracy of one, %"),
     Column("V", "V", "valid evidence, %"),
     Column("PT", "PT", "valid among right, %"),
     Column("IR", "IR", "right among valid, %"),
@@ -71,8 +72,7 @@ class ClassLine(NamedTuple):
 
 def columns(table: ScoreTable) -> tuple[Column, ...]:
     """Measures that at least one run has."""
-    there = {f"witness:{kind}" for kind in WITNESSES for row in table.rows if kind in row.witness}
-    return tuple(one for one in COLUMNS if not one.key.startswith("witness:") or one.key in there)
+    return tuple(one for one in COLUMNS if any(estimate(row, one.key) for row in table.rows))
 
 
 def rows(table: ScoreTable) -> tuple[Row, ...]:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Literal, NamedTuple, TypeVar
 
 from ..measures.base_new_results import JoinedHalves
-from ..measures.estimates import Estimate, Verdict
+from ..measures.estimates import WORST_GROUP, Estimate, Verdict
 from ..measures.published import Printed
 from ..measures.seed_results import RegularizerEffect, SeedCell, SeedDifference
 from ..recipe.layouts import Compared
@@ -16,7 +16,7 @@ from .gallery import Basis
 from .layout_entries import MEASURED, Entry
 from .numbers import Unit, steps, unit_of
 
-RANKED = ("accuracy", "V", "PT", "IR", "object_share")
+RANKED = ("accuracy", WORST_GROUP, "V", "PT", "IR", "object_share")
 """Measures of which more is better. A model that is always right by valid evidence has a lift of 1 and no
 phi, so that a greater lift or phi is no merit."""
 

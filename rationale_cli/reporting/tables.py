@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..hooks import bare_name
 from ..measures.base_new_results import BaseNew
 from ..measures.comparison_results import Comparison, Difference
-from ..measures.estimates import Estimate, Verdict
+from ..measures.estimates import WORST_GROUP, Estimate, Verdict
 from ..measures.results import ScoreResult, ScoreTable, Shift
 from ..measures.run_results import RunScore
 from ..measures.seed_results import SeedCell
@@ -175,6 +175,8 @@ def _columns(scored: ScoreTable) -> list[_Column]:
             ("evidence lift", "lift"),
         )
     ]
+    if any(row.groups for row in scored.rows):
+        columns.insert(1, _Column("worst group", WORST_GROUP))
     kinds = {kind for row in scored.rows for kind in row.witness}
     shown = [kind for kind in ("object", next((k for k in BACKGROUNDS if k in kinds), "")) if kind in kinds]
     return columns + [_Column(WITNESS_TITLES[kind], f"witness:{kind}", kind) for kind in shown]
@@ -184,7 +186,7 @@ def _row(row: RunScore, columns: Sequence[_Column], comparison: Comparison | Non
     cells = []
     for column in columns:
         if column.witness is None:
-            estimate: Estimate | None = row.metrics[column.metric]
+            estimate = row.metrics.get(column.metric)
         else:
             found = row.witness.get(column.witness)
             estimate = found.accuracy if found else None
@@ -241,6 +243,8 @@ def _legend(scored: ScoreTable, columns: Sequence[_Column]) -> list[str]:
         "Evidence lift: PT/V = IR/accuracy. At 1 evidence and correctness are independent, and IR is nothing "
         "but the accuracy.",
     ]
+    if worst := [f"{row.title} {row.groups[0].name}" for row in scored.rows if row.groups]:
+        lines.append(f"Worst group: the lowest accuracy by what objects stand on: {', '.join(worst)}.")
     kinds = [column.witness for column in columns if column.witness]
     if kinds:
         text = f"Alone: the witness, accuracy without an explainer (guessing: {number(scored.chance)})."

@@ -7,6 +7,7 @@ Layout below a run folder::
                             heatmaps.npy    n×h×w float16 on the patch grid, in the table's order
                             rules/<rule>.parquet  the heatmaps held against other masks (``RuleTable``)
     evidence/<split>/witness/table.parquet  predictions on altered pictures (``WitnessTable``)
+    evidence/<split>/contexts/table.parquet  what objects stand on (``ContextTable``)
     evidence/<split>/prediction/            probabilities, see ``runs.predictions``
     evidence/<split>/gallery/index.json     thumbnails and mask outlines of a sample
 
@@ -180,6 +181,14 @@ class WitnessTable(_Columns):
     NaN where the background is not known."""
     background_effect: npt.NDArray[np.float64]
     """How far it falls where the picture's object stands on the background of another class."""
+
+
+@dataclass(frozen=True)
+class ContextTable(_Columns):
+    """What the objects of a split stand on, of all its pictures, where the data know (``Split.contexts``)."""
+
+    id: npt.NDArray[np.object_]
+    context: npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ import yaml
 
 from ..errors import InputError
 from .atomic import write_text
-from .evidence import EvidenceSet, WitnessTable
+from .evidence import ContextTable, EvidenceSet, WitnessTable
 from .plain_yaml import read_yaml, yaml_text
 from .predictions import PredictionSet
 
@@ -155,6 +155,11 @@ class Run:
         """Predictions on altered pictures, where they were made."""
         path = self.path / "evidence" / split / "witness" / "table.parquet"
         return WitnessTable.read(path) if path.is_file() else None
+
+    def contexts(self, split: str) -> ContextTable | None:
+        """What the objects of a split stand on, where the data know."""
+        path = self.path / "evidence" / split / "contexts" / "table.parquet"
+        return ContextTable.read(path) if path.is_file() else None
 
     def predictions(self, split: str) -> PredictionSet | None:
         """The classifier's own probabilities, where they were stored."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..errors import WorkError
 from .atomic import atomic_path, explained, write_text
-from .evidence import EvidenceSpec, EvidenceTable, WitnessTable
+from .evidence import ContextTable, EvidenceSpec, EvidenceTable, WitnessTable
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _BEHIND = 2
@@ -112,6 +112,13 @@ def write_witness(folder: Path, columns: Arrays) -> None:
     altered = {kind: columns[f"witness/{kind}"] for kind in kinds}
     table = WitnessTable(id=columns["id"], label=columns["label"], **altered)
     with whole_folder(folder / "witness") as staging:
+        pq.write_table(table.to_arrow(), staging / "table.parquet")
+
+
+def write_contexts(folder: Path, ids: Sequence[str], contexts: Sequence[str]) -> None:
+    """Write the table of what objects stand on, of all pictures of a split."""
+    table = ContextTable(np.array(ids, dtype=object), np.array(contexts, dtype=object))
+    with whole_folder(folder / "contexts") as staging:
         pq.write_table(table.to_arrow(), staging / "table.parquet")
 
 

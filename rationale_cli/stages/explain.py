@@ -29,7 +29,7 @@ from ..recipe import ExplainOptions
 from ..runs.atomic import write_text
 from ..runs.evidence import EvidenceSet, EvidenceSpec
 from ..runs.folder import ASIDE, Run
-from ..runs.parts import Parts, write_set, write_witness
+from ..runs.parts import Parts, write_contexts, write_set, write_witness
 from ..runs.predictions import PredictionSet, write_predictions
 
 _LOGITS_BYTES = 64 << 20
@@ -255,6 +255,9 @@ def _merge(job: _Job, parts: Parts) -> tuple[str, ...]:
         write_witness(job.folder, columns)
     if job.prediction:
         write_predictions(job.folder, columns, job.near)
+    contexts: Sequence[str] | None = getattr(job.pictures.split, "contexts", None)
+    if contexts is not None:
+        write_contexts(job.folder, job.pictures.split.ids, contexts)
     for spec in job.todo:
         write_set(job.folder, replace(spec, skipped=skipped), columns)
     if job.todo and not (job.folder / "gallery").is_dir():

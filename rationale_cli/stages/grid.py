@@ -19,7 +19,7 @@ from ..engine.request import ExplainRequest
 from ..errors import InputError, PluginError, RationaleError, WorkError, did_you_mean
 from ..hooks import bare_name
 from ..measures.calibration_results import COMPARED
-from ..measures.estimates import METRICS
+from ..measures.estimates import METRICS, WORST_GROUP
 from ..measures.tradeoff import KNOWN as RIVALS
 from ..recipe import (
     DEFAULTS,
@@ -49,7 +49,7 @@ from .shares import carried_out
 
 WAITING, FAILED = "waiting", "failed"
 
-MEASURES = (*METRICS, *COMPARED)
+MEASURES = (*METRICS, *COMPARED, WORST_GROUP)
 """What tables and curves of a recipe can show."""
 
 ALL = "all"

@@ -83,6 +83,7 @@ def measure(source: Source, ids: Ids, rma: RmaKind) -> Measured:
         precision=spec.precision,
         precisions=_precisions(source, ids, rma),
         explained=_explained(source, ids, rma),
+        contexts=_contexts(source, ids),
     )
 
 
@@ -187,6 +188,12 @@ def _effects(source: Source, ids: Ids) -> Exchanged | None:
     if table is None or order is None or np.isnan(table.object_effect[order]).all():
         return None
     return Exchanged(table.object_effect[order], table.background_effect[order])
+
+
+def _contexts(source: Source, ids: Ids) -> Ids | None:
+    table = source.run.contexts(source.split)
+    order = None if table is None else _order(table.id, ids)
+    return None if table is None or order is None else table.context[order]
 
 
 def _predictions(source: Source, own: PredictionSet, ids: Ids) -> dict[str, Predictions]:

@@ -162,7 +162,8 @@ def _evidence(run, split, shown: Pictures, character, index, classes, parts) -> 
             f"witness/{kind}": np.where(difficulty < rate, shown.labels, other).astype(np.int32)
             for kind, rate in chances.items()
         }
-        write_witness(folder, columns | altered)
+        unknown = {f"witness/{kind}_effect": np.full(n, np.nan) for kind in ("object", "background")}
+        write_witness(folder, columns | altered | unknown)
     if probabilities:
         write_predictions(folder, columns | _probabilities(columns, len(classes)))
     _gallery(folder / "gallery", shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
     from ..engine.configuration import Chosen
     from ..registry import Registry
     from ..stages.describe import DescribeResult
+    from ..stages.stimuli import StimuliResult
 
-_HELP = """Look at datasets before any model does.
+_HELP = """Look at datasets before any model does, or make stimuli.
 
 Examples:
 
   rationale data describe scenes --split test
 
   rationale data describe folder --data photographs
+
+  rationale data blocks -o towers
 """
 
 app = typer.Typer(name="data", help=_HELP, no_args_is_help=True)
@@ -119,7 +123,7 @@ def describe(
     from .screen import TerminalProgress, plugins, print_json
 
     registry = plugins()
-    chosen = _chosen(registry, name, data, sets)
+    chosen = _chosen(registry, name, {"NAME=dataset.use": name, "--data": data}, sets)
     result = run(
         DescribeRequest(
             chosen,
@@ -139,12 +143,107 @@ def describe(
         _show(result)
 
 
-def _chosen(registry: Registry, name: str, data: Path | None, sets: list[str] | None) -> Chosen:
+@app.command()
+@guarded
+def blocks(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder to write; it must be new or empty.",
+            rich_help_panel=given.OUTPUT,
+        ),
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            metavar="stability|causal-removal",
+            show_default="stability",
+            help="What is asked: whether any block falls, or whether one does once the red one is gone.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="small|large",
+            show_default="small",
+            help="Two to four blocks, or five to eight.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cubeworld|photo",
+            show_default="cubeworld",
+            help="Flat and bright, or grained and shaded.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="train,val,test",
+            help="Splits to write, separated by commas, or all.",
+            rich_help_panel=given.WHAT,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", show_default="0", help="Draws other assemblies.", rich_help_panel=given.HOW
+        ),
+    ] = None,
+    sets: given.Sets = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace what was written there before.", rich_help_panel=given.OUTPUT
+        ),
+    ] = False,
+    as_json: given.Json = False,
+) -> None:
+    """Write block assemblies whose statics are known: images, masks of the evidence and stimuli.csv.
+
+    The same pictures that `--dataset blocks` makes on the fly; `--dataset folder --data DIR` reads them back.
+
+    Examples:
+
+      rationale data blocks -o towers
+
+      rationale data blocks -o pyramids --task causal-removal --size large --style photo
+
+      rationale data blocks -o towers --set dataset.train_size=100 --set dataset.pixels=224 --overwrite
+    """
+    from ..stages.stimuli import OWN, StimuliRequest, run
+    from .screen import TerminalProgress, plugins, print_json
+
+    flags = {
+        "NAME=dataset.use": "blocks",
+        "--task=dataset.task": task,
+        "--size=dataset.size": size,
+        "--style=dataset.style": style,
+        "--seed=dataset.seed": seed,
+    }
+    chosen = _chosen(plugins(), "blocks", flags, sets)
+    splits = OWN if split is None else _splits(split)
+    result = run(StimuliRequest(chosen, output, splits, overwrite), TerminalProgress())
+    if as_json:
+        print_json(_written_json(result))
+    else:
+        _show_written(result)
+
+
+def _chosen(registry: Registry, name: str, flags: Mapping[str, Any], sets: list[str] | None) -> Chosen:
     from ..engine.configure import choose
     from ..errors import InputError
     from ..recipe import Draft
 
-    layer = given.overrides({"NAME=dataset.use": name, "--data": data}, sets)
+    layer = given.overrides(flags, sets)
     for key, one in layer.items():
         if not key.startswith("dataset."):
             raise InputError(
@@ -195,6 +294,25 @@ def _json(result: DescribeResult) -> dict[str, Any]:
         "splits": to_json(result.splits),
         "sheet": None if result.sheet is None else str(result.sheet),
     }
+
+
+def _written_json(result: StimuliResult) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "dataset": result.dataset,
+        "fingerprint": result.fingerprint,
+        "table": str(result.table),
+        "splits": dict(result.splits),
+    }
+
+
+def _show_written(result: StimuliResult) -> None:
+    from .screen import console
+
+    told = ", ".join(f"{name} {count:,}" for name, count in result.splits.items())
+    console().print(f"{result.table}: {told}", markup=False, soft_wrap=True)
+    next_step = f"rationale data describe folder --data {result.table.parent}"
+    console().print(f"Next: {next_step}", markup=False, style="dim", soft_wrap=True)
 
 
 def _show(result: DescribeResult) -> None:

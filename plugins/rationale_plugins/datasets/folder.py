@@ -21,6 +21,7 @@ from ._masks import match_masks, part_masks
 from ._names import classes_from_file, classes_from_folders
 from ._official import RootOptions
 from ._splits import Splits, split_records
+from ._table import TABLE, read_table
 from ._tree import File, Tree, scan
 
 
@@ -62,6 +63,8 @@ class Folder:
 
         root: Path | None = None
         """Folder that holds the class folders, the split folders, or ``images``."""
+        table: Path | None = None
+        """CSV (image, label; perhaps mask, split, id) for class folders; by default ``stimuli.csv``."""
         masks: str | None = None
         """Folder of masks, as seen from root or a path; by default ``masks`` where there is one."""
         mask_values: tuple[int, ...] = ()
@@ -78,10 +81,9 @@ class Folder:
     def __init__(self, options: Options) -> None:
         """List the folder. Raises ``InputError`` where its layout or an annotation is not understood."""
         root = _existing(options.root)
-        tree = part_masks(scan(root), options.masks)
-        layout = find_layout(_above_classes(tree.pictures))
+        layout, beside = _arranged(options, root)
         classes = _classes(options.classnames, root, layout)
-        masks = match_masks(layout, tree.masks) if options.masks or not options.boxes else {}
+        masks = match_masks(layout, beside) if options.masks or not options.boxes else {}
         boxes = _boxes(options.boxes, root, layout, bool(masks), classes)
         splits = split_records(layout, classes, options.test_fraction, options.seed)
         labels = {folder: label for label, folder in enumerate(classes)}
@@ -132,6 +134,18 @@ def _existing(root: Path | None) -> Path:
             next_step=f"pass --data DIR, arranged like one of these:\n{LAYOUTS}",
         )
     return root.expanduser().absolute()
+
+
+def _arranged(options: Folder.Options, root: Path) -> tuple[Layout, Tree | None]:
+    """The pictures, and the tree of masks beside them; a table that names masks needs no tree."""
+    tree = part_masks(scan(root), options.masks)
+    named = options.table
+    table = _named(named, root, "a table of pictures") if named else _beside(root, TABLE)
+    if table is None:
+        return find_layout(_above_classes(tree.pictures)), tree.masks
+    layout = read_table(table)
+    told = any(record.mask for part in layout.splits.values() for record in part)
+    return layout, None if told else tree.masks
 
 
 def _above_classes(tree: Tree) -> Tree:

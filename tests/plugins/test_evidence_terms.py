@@ -236,9 +236,16 @@ def test_composed_pictures_by_hand():
     images = torch.arange(8.0).view(2, 1, 2, 2).expand(2, 3, 2, 2)
     inside = torch.tensor([[[1, 0], [0, 0]], [[0, 1], [0, 0]]], dtype=torch.uint8)
     elsewhere, places = composed(images, inside, torch.tensor([1, 0]))
-    mean = pytest.approx(17 / 3)
-    assert places[:, 0].flatten().tolist() == [2, 1, 2, 3, 4, mean, 6, 7]
-    assert elsewhere[:, 0].flatten().tolist() == [0, mean, 6, 7, 2, 5, 2, 3]
+    # Where the object was stands what is half a picture further across.
+    assert places[:, 0].flatten().tolist() == [1, 1, 2, 3, 4, 4, 6, 7]
+    assert elsewhere[:, 0].flatten().tolist() == [0, 4, 6, 7, 1, 5, 2, 3]
+
+
+def test_where_everything_further_is_object_too_stands_the_mean_colour():
+    images = torch.arange(8.0).view(1, 1, 2, 4).expand(1, 3, 2, 4)
+    inside = torch.tensor([[[1, 1, 1, 0], [1, 1, 1, 0]]], dtype=torch.uint8)
+    _, places = composed(images, inside, torch.tensor([0]))
+    assert places[0, 0].tolist() == [[5, 3, 5, 3], [5, 7, 5, 7]]
 
 
 def test_a_background_alone_has_no_class():

@@ -16,9 +16,22 @@ def surrounding_colour(images: Tensor, inside: Tensor) -> Tensor:
 
 
 def places(images: Tensor, inside: Tensor) -> Tensor:
-    """K×3×S×S, K×S×S 0/1 → each place alone, with its own mean colour where the object was."""
-    shown = _as_weights(images, inside)
-    return images * (1 - shown) + surrounding_colour(images, inside) * shown
+    """K×3×S×S, K×S×S 0/1 → each place alone.
+
+    Where the object was stands what lies half a picture further, across, down or both, as far as that is not
+    object too; and else the place's mean colour. A plain patch would tell a model which pictures were
+    composed: it could read the background of all others.
+    """
+    left = _as_weights(images, inside)
+    filled = images * (1 - left)
+    for rows, columns in ((0, 2), (2, 0), (2, 2)):
+        shift = tuple(
+            side // part if part else 0 for side, part in zip(images.shape[-2:], (rows, columns), strict=True)
+        )
+        further, covered = (one.roll(shift, (-2, -1)) for one in (images, _as_weights(images, inside)))
+        taken = left * (1 - covered)
+        filled, left = filled + further * taken, left - taken
+    return filled + surrounding_colour(images, inside) * left
 
 
 def pasted(images: Tensor, inside: Tensor, backgrounds: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ class BackgroundAugment:
         """Options of other backgrounds."""
 
         fill: Fill = "other"
-        """other: the place of another annotated picture, whose object is replaced by its place's mean colour;
+        """other: the place of another annotated picture, whose object is replaced by its own background;
         mean: the mean colour of the own place; noise: Gaussian noise, as bright and rich in contrast as the
         model's normalisation says that pictures are."""
         probability: float = Field(default=1.0, gt=0, le=1)

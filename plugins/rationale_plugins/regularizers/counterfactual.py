@@ -24,8 +24,8 @@ class Counterfactual:
 
     Pictures are composed by their masks within the batch, in the spirit of Chang, Adam and Goldenberg 2021
     ("Towards Robust Classification Model by Counterfactual and Invariant Data Generation") and of Xiao et al.
-    2021 ("Noise or Signal"). Where an object was taken away stands the mean colour of its background. No
-    attribution is asked, so none is trained to please.
+    2021 ("Noise or Signal"). Where an object was taken away stands its own background, from half a picture
+    further. No attribution is asked, so none is trained to please.
     """
 
     class Options(RegularizerOptions):

@@ -17,7 +17,7 @@ from ..contracts import Attribution, Classifier, Preprocessing, Specification
 from ..toolkit.geometry import normalise
 from ..toolkit.heatmaps import evidence
 from ..toolkit.localisation import localise
-from ..toolkit.perturbation import Removals, Replacement, area, curves, replacement, sensitivity
+from ..toolkit.perturbation import Removals, Replacement, area, curves, replacement, taken
 from ..toolkit.ranks import rank_correlation
 from .batches import Batch
 from .causal import effects
@@ -27,7 +27,7 @@ Columns = dict[str, npt.NDArray[np.float64]]
 
 REPLACEMENTS: tuple[Replacement, ...] = ("blur", "mean")
 CURVES = ("deletion", "insertion", "faithful", "positive", "negative")
-_PERTURBED = ("sensitivity", *(f"{name}/{kind}" for kind in REPLACEMENTS for name in CURVES))
+_PERTURBED = ("sensitivity", "infidelity", *(f"{name}/{kind}" for kind in REPLACEMENTS for name in CURVES))
 SHARES = (0.25, 0.5, 1.0)
 """Of the image tower's tensors that are shuffled, from the last one."""
 _BRIGHTER = 0.1
@@ -83,15 +83,16 @@ def removals(classifier: Classifier, shown: Shown) -> Mapping[Replacement, Remov
 
 
 def perturbed(
-    taken: Mapping[Replacement, Removals], relevance: Tensor, targets: Tensor, steps: int
+    gone: Mapping[Replacement, Removals], relevance: Tensor, targets: Tensor, steps: int
 ) -> Columns:
     """What the classifier says as patches go or come; NaN where a constant heatmap tells no order."""
     constant = relevance.flatten(1).amax(dim=1) == relevance.flatten(1).amin(dim=1)
     if bool(constant.all()):
         return {name: np.full(len(relevance), np.nan) for name in _PERTURBED}
-    found: dict[str, Tensor] = {"sensitivity": sensitivity(taken["blur"], relevance, targets)}
+    with_patches = taken(gone["blur"], relevance, targets)
+    found = {"sensitivity": with_patches.sensitivity(), "infidelity": with_patches.infidelity()}
     for kind in REPLACEMENTS:
-        one = curves(taken[kind], relevance, targets, steps)
+        one = curves(gone[kind], relevance, targets, steps)
         deletion, insertion = area(one.deletion), area(one.insertion)
         values = (
             deletion,

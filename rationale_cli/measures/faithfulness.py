@@ -8,6 +8,7 @@ Names of measures and which way is better:
 - ``positive/<r>``, ``negative/<r>`` (lower, higher): area under the accuracy as the most, or the least,
   relevant patches go (Chefer, Gur, Wolf 2021);
 - ``sensitivity`` (higher): correlation of the relevance and the probability that leave with random patches;
+  ``infidelity`` (lower): what of the latter's mean square the former leaves unexplained (Yeh et al. 2019);
 - ``energy`` (RMA), ``pointing``, ``iou``, ``auroc``, ``average_precision`` (higher): against the mask, which
   is plausibility and not faithfulness;
 - ``shuffled/<s>`` (should fall to 0): rank correlation with the heatmap of the same model after the weights

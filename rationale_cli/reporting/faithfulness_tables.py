@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..measures.estimates import Estimate
 from ..measures.faithfulness import CAUSAL, Faithfulness, Survival
 from .numbers import RATIO, UNDEFINED, interval, number
-from .tables import Cell, Row, Table
+from .tables import Cell, Row, Table, estimated
 
 _SUBJECT = "evidence"
 
@@ -15,6 +15,7 @@ BELIEVED = (
     (CAUSAL, "causal ↑"),
     ("faithful/blur", "insertion − deletion ↑"),
     ("sensitivity", "sensitivity ↑"),
+    ("infidelity", "infidelity ↓"),
     ("shuffled/25%", "shuffled 25 % ↓"),
     ("shuffled/100%", "shuffled 100 % ↓"),
     ("other class", "other class ↓"),
@@ -72,7 +73,8 @@ def faithfulness_tables(one: Faithfulness) -> list[Table]:
 
 _BELIEVED_LEGEND = (
     "causal: rank correlation over pictures of RMA and the object's share of what exchanging object and "
-    "background does to the score. insertion − deletion: areas under the target's probability. shuffled: "
+    "background does to the score. insertion − deletion: areas under the target's probability. sensitivity, "
+    "infidelity: how far the relevance that leaves with random patches goes with the probability. shuffled: "
     "rank correlation with the heatmap of the model after that share of its last weights was shuffled; other "
     "class, mirrored: with those; on a part of the pictures. ↑ higher is better, ↓ lower."
 )
@@ -100,16 +102,7 @@ def _rows(one: Faithfulness, columns: Sequence[tuple[str, str]]) -> tuple[Row, .
 
 def _cells(measures: Mapping[str, Estimate], columns: Sequence[tuple[str, str]]) -> Iterator[Cell]:
     for name, _ in columns:
-        yield _cell(measures.get(name))
-
-
-def _cell(one: Estimate | None) -> Cell:
-    if one is None or one.value is None:
-        return Cell(UNDEFINED)
-    limits = ("", "")
-    if one.low is not None and one.high is not None:
-        limits = number(one.low, RATIO), number(one.high, RATIO)
-    return Cell(number(one.value, RATIO), limits)
+        yield estimated(measures.get(name), RATIO)
 
 
 def _findings(one: Faithfulness) -> Iterator[str]:

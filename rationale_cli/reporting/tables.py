@@ -56,6 +56,16 @@ class Cell:
         return f"{self.difference}{SIGNIFICANT} {MARKS.get(self.verdict, '')}".rstrip()
 
 
+def estimated(one: Estimate | None, unit: Unit, *, signed: bool = False) -> Cell:
+    """A number with its interval; "–" where there is none."""
+    if one is None:
+        return Cell(UNDEFINED)
+    limits = ("", "")
+    if one.low is not None and one.high is not None:
+        limits = number(one.low, unit, signed=signed), number(one.high, unit, signed=signed)
+    return Cell(number(one.value, unit, signed=signed), limits)
+
+
 @dataclass(frozen=True)
 class Row:
     """One run, or several seeds of one."""

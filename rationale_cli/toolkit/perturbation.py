@@ -125,14 +125,36 @@ def area(curve: Tensor) -> Tensor:
     return torch.trapezoid(curve.double(), dx=1 / (curve.shape[1] - 1), dim=1)
 
 
-def sensitivity(removals: Removals, relevance: Tensor, targets: Tensor) -> Tensor:
-    """Sensitivity-n (Ancona et al. 2018): B correlations of the relevance B×h×w and the probability of the
-    targets, B, that leave with a random quarter of the patches. NaN where either does not vary.
-    """
+class Taken(NamedTuple):
+    """What leaves with random quarters of the patches, N of them, of each picture."""
+
+    relevance: Tensor
+    """B×N float64, the sum over the patches that leave."""
+    probability: Tensor
+    """B×N float64, by how much that of the target falls."""
+
+    def sensitivity(self) -> Tensor:
+        """Sensitivity-n (Ancona et al. 2018), B: the correlation of both. NaN where either does not vary."""
+        return correlation(self.relevance, self.probability)
+
+    def infidelity(self) -> Tensor:
+        """Infidelity (Yeh et al. 2019), B: the mean square of β·relevance − probability at the best β.
+
+        As a share of that at β = 0, so that a heatmap that tells nothing has 1 and a perfect one 0. NaN where
+        the probability never moves.
+        """
+        size = self.relevance.square().sum(dim=1, keepdim=True)
+        scale = (self.relevance * self.probability).sum(dim=1, keepdim=True) / size.clamp(min=1e-300)
+        left = (scale * self.relevance - self.probability).square().sum(dim=1)
+        return left / self.probability.square().sum(dim=1)
+
+
+def taken(removals: Removals, relevance: Tensor, targets: Tensor) -> Taken:
+    """relevance B×h×w, targets B; the patches are the same for every heatmap."""
     picked, without = removals.drawn((relevance.shape[1], relevance.shape[2]))
     whole, _ = _read([removals.whole], targets)
     left, _ = _read(list(without), targets)
-    return correlation(relevance.flatten(1).double() @ picked.double().T, whole - left)
+    return Taken(relevance.flatten(1).double() @ picked.double().T, whole - left)
 
 
 def _read(told: Sequence[Tensor], targets: Tensor) -> tuple[Tensor, Tensor]:

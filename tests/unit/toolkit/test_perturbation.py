@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from rationale_cli.contracts import Classifier
 from rationale_cli.toolkit.blur import blurred
-from rationale_cli.toolkit.perturbation import Removals, Replacement, area, curves, replacement, sensitivity
+from rationale_cli.toolkit.perturbation import Removals, Replacement, area, curves, replacement, taken
 
 
 class Corner(nn.Module):
@@ -51,9 +51,39 @@ def test_pictures_do_not_touch_each_other() -> None:
 
 def test_sensitivity_is_high_where_relevance_is_what_leaves() -> None:
     relevance = torch.stack((RIGHT * torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.ones(2, 2)))
-    found = sensitivity(removals(IMAGES, "mean"), relevance, TARGETS)
-    assert float(found[0]) == pytest.approx(1)
-    assert found[1].isnan()
+    found = taken(removals(IMAGES, "mean"), relevance, TARGETS)
+    assert float(found.sensitivity()[0]) == pytest.approx(1)
+    assert found.sensitivity()[1].isnan()
+    assert float(found.infidelity()[0]) == pytest.approx(0)
+    assert 0.5 < float(found.infidelity()[1]) < 1
+
+
+def test_infidelity_is_that_of_captum() -> None:
+    metrics = pytest.importorskip("captum.metrics", reason="captum is not installed")
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.5
+    relevance = torch.rand(2, 2, 2, generator=torch.Generator().manual_seed(1))
+    gone = removals(images, "mean")
+    picked, _ = gone.drawn((2, 2))
+
+    def perturb(repeated: Tensor) -> tuple[Tensor, Tensor]:
+        """Every picture as often as patches are drawn: what leaves, and what is left."""
+        masks = picked.repeat(len(images), 1).view(-1, 1, 2, 2).double()
+        inside = masks.repeat_interleave(4, 2).repeat_interleave(4, 3).expand_as(repeated)
+        return inside, torch.where(inside > 0, 0.0, repeated)
+
+    # Captum sums over pixels.
+    pixels = (relevance / 48).repeat_interleave(4, 1).repeat_interleave(4, 2)[:, None].expand_as(images)
+    wanted = metrics.infidelity(
+        lambda shown: CLASSIFIER(shown.float()).double().softmax(dim=-1)[:, 1],
+        perturb,
+        images.double(),
+        pixels.double(),
+        n_perturb_samples=len(picked),
+        normalize=True,
+    )
+    found = taken(gone, relevance, TARGETS)
+    size = found.probability.square().mean(dim=1)
+    torch.testing.assert_close(found.infidelity() * size, wanted.double())
 
 
 def test_blur_keeps_a_flat_picture_and_its_mean_colour() -> None:
@@ -72,12 +102,12 @@ def test_heatmaps_share_the_forwards_that_are_the_same_for_all() -> None:
             asked.append(images)
             return super().forward(images)
 
-    taken = Removals(cast(Classifier, Counted()), IMAGES, replacement(IMAGES, "mean"))
+    gone = Removals(cast(Classifier, Counted()), IMAGES, replacement(IMAGES, "mean"))
 
     def cost(relevance: Tensor) -> int:
         before = len(asked)
-        curves(taken, relevance, TARGETS, 3)
-        sensitivity(taken, relevance, TARGETS)
+        curves(gone, relevance, TARGETS, 3)
+        taken(gone, relevance, TARGETS)
         return len(asked) - before
 
     first, second = cost(torch.stack((RIGHT, WRONG))), cost(torch.stack((WRONG, RIGHT)))

@@ -13,14 +13,17 @@ from rationale_cli.errors import InputError
 def in_four_bits(module: nn.Module, names: Sequence[str]) -> None:
     """Replace these linear layers by such of bitsandbytes: NF4, quantised when they reach their device.
 
-    Raises ``InputError`` where bitsandbytes is not installed or there is no GPU.
+    Raises ``InputError`` where bitsandbytes is not installed or does not run here.
     """
     try:
         from bitsandbytes.nn import Linear4bit, Params4bit
-    except ImportError as error:
-        raise _refusal(f"bitsandbytes cannot be imported: {error}") from error
-    if not torch.cuda.is_available():
-        raise _refusal("no CUDA device is seen")
+    except (ImportError, OSError) as error:
+        raise InputError(
+            f"Expected bitsandbytes for weights of four bits but it cannot be imported: {error}",
+            where="method.quantise",
+            next_step="pip install 'rationale[qlora]', on a machine with a GPU if it is to be fast, or leave "
+            "quantise out",
+        ) from error
     for name in names:
         plain = module.get_submodule(name)
         assert isinstance(plain, nn.Linear)
@@ -34,11 +37,3 @@ def in_four_bits(module: nn.Module, names: Sequence[str]) -> None:
         packed.weight = Params4bit(plain.weight.detach(), requires_grad=False, quant_type="nf4")
         packed.bias = plain.bias
         module.set_submodule(name, packed)
-
-
-def _refusal(reason: str) -> InputError:
-    return InputError(
-        f"Expected bitsandbytes and a CUDA device for weights of four bits but {reason}.",
-        where="method.quantise",
-        next_step="pip install bitsandbytes on a machine with a GPU, or leave quantise out",
-    )

@@ -80,7 +80,11 @@ class Lora:
             r=options.rank, lora_alpha=options.alpha, lora_dropout=options.dropout, target_modules=names
         )
         inject_adapter_in_model(settings, module)
-        train_only(model, [one for name, one in module.named_parameters() if ".lora_" in name])
+        updates = [one for name, one in module.named_parameters() if ".lora_" in name]
+        for one in updates:
+            # Beside four bits they begin in sixteen, in which small steps would be lost.
+            one.data = one.data.float()
+        train_only(model, updates)
         classifier = AnswerClassifier(cast(Answering, model), task)
         return Fitted(classifier, _Step(classifier))
 

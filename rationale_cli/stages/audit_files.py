@@ -7,15 +7,14 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from ..contracts import Progress
-from ..errors import InputError
 from ..measures.audit_results import PairAudit, RunsAudit
 from ..measures.results import to_json
 from ..runs.atomic import write_text
 from ..runs.evidence import EvidenceSet
 from ..runs.folder import Run
+from .kept import read_kept
 
 SCHEMA = 1
 FILE = "audit.json"
@@ -28,17 +27,7 @@ def write_audit(run: Run, result: RunsAudit) -> None:
 
 def read_audit(run: Run) -> RunsAudit | None:
     """The last audit of a run. Raises ``InputError`` where the file is damaged or of another layout."""
-    path = run.path / FILE
-    if not path.is_file():
-        return None
-    try:
-        return TypeAdapter(RunsAudit).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(
-            "Expected an audit but could not read it.",
-            where=str(path),
-            next_step=f"`rationale audit runs {run.name}` writes it anew",
-        ) from error
+    return read_kept(run.path / FILE, RunsAudit, "an audit", f"rationale audit runs {run.name}")
 
 
 def digest(*sets: EvidenceSet) -> str:

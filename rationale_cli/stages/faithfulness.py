@@ -9,12 +9,9 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
-from ..contracts import Attribution, Classifier, Progress, Scalar, Silent, Specification
-from ..engine.batches import Pictures, chunks, limited, loader
-from ..engine.build import Built, accelerator, build, place, restore_checkpoint
-from ..engine.conditions import Condition, conditions, further_conditions
+from ..contracts import Attribution, Progress, Scalar, Silent, Specification
+from ..engine.batches import chunks, limited, loader
 from ..engine.configure import choose
 from ..engine.faithfulness import (
     Columns,
@@ -27,9 +24,6 @@ from ..engine.faithfulness import (
     removals,
     stable,
 )
-from ..engine.request import requested
-from ..engine.retarget import classifier_for
-from ..errors import InputError
 from ..measures.estimates import Estimate
 from ..measures.faithfulness import (
     CAUSAL,
@@ -48,6 +42,7 @@ from ..runs.folder import Run
 from ..toolkit.perturbation import Removals, Replacement
 from .audit_files import digest
 from .faithfulness_files import write_faithfulness
+from .reopened import Reopened, explained_sets, reopened
 
 _BATCH = 32
 AGAIN = 24
@@ -73,16 +68,13 @@ class FaithfulnessRequest:
 class _Work:
     """What all batches share."""
 
-    classifier: Classifier
-    pictures: Pictures
+    there: Reopened
     sets: Mapping[str, EvidenceSet]
     explainers: Mapping[str, Explainer]
     rows: Sequence[int]
     """Of the sets' tables."""
     again: Sequence[int]
     """Those of them that are explained again."""
-    device: torch.device
-    classes: int
     steps: int
 
 
@@ -102,61 +94,19 @@ def run(request: FaithfulnessRequest, progress: Progress | None = None) -> Faith
 
 
 def _sets(request: FaithfulnessRequest) -> tuple[str, dict[str, EvidenceSet]]:
-    run = request.run
-    splits = run.splits()
-    split = request.split or next(iter(splits), None)
-    if split is None or split not in splits:
-        known = ", ".join(splits) or "none"
-        raise InputError(
-            f"Expected evidence of run {run.name!r} on {request.split or 'some split'} but there is none. "
-            f"Known: {known}.",
-            where=str(run.path),
-            next_step=f"rationale explain {run.name}",
-        )
-    sets = run.evidence(split)
+    split, sets = explained_sets(request.run, request.split)
     first = next(iter(sets.values()))
     kept = {name: one for name, one in sets.items() if np.array_equal(one.table.id, first.table.id)}
     return split, kept
 
 
 def _work(request: FaithfulnessRequest, split: str, sets: Mapping[str, EvidenceSet]) -> _Work:
-    configuration = requested(request.run, request.registry).configuration
-    built = build(configuration)
-    condition = _condition(request.run, built, split)
-    restore_checkpoint(request.run, built.classifier)
-    device = accelerator("no").device
-    place(built.classifier, device)
-    task = condition.task(built.dataset.task)
-    classifier = classifier_for(built, task)
-    place(classifier, device)
-    cast(nn.Module, classifier).eval()
     first = next(iter(sets.values()))
-    if condition.dataset.fingerprint != first.spec.fingerprint:
-        raise InputError(
-            "Expected the data that this run was explained on but they changed since.",
-            where=request.run.name,
-            next_step="restore the data, or explain again",
-        )
+    there = reopened(request.run, request.registry, split, first.spec.fingerprint)
     rows = limited(len(first.table), request.limit)
     again = [rows[place] for place in limited(len(rows), AGAIN)]
     explainers = {name: _explainer(one, request.registry) for name, one in sets.items()}
-    pictures = condition.pictures(built)
-    classes = len(task.classnames)
-    return _Work(classifier, pictures, sets, explainers, rows, again, device, classes, request.steps)
-
-
-def _condition(run: Run, built: Built, split: str) -> Condition:
-    tuned = run.configuration
-    known = conditions(built.configuration, tuned, built) + further_conditions(built.configuration, tuned)
-    for one in known:
-        if one.label == split:
-            return one
-    told = ", ".join(one.label for one in known)
-    raise InputError(
-        f"Expected a split that the run's own settings show but got {split!r}. Known: {told}.",
-        where=str(run.path),
-        next_step="choose one of these with --split",
-    )
+    return _Work(there, sets, explainers, rows, again, request.steps)
 
 
 def _explainer(one: EvidenceSet, registry: Registry) -> Explainer:
@@ -178,19 +128,18 @@ def _measured(work: _Work, name: str, split: str, progress: Progress) -> Measure
     columns: dict[str, list[Columns]] = {one: [] for one in work.sets}
     alike: list[dict[tuple[str, str], npt.NDArray[np.float64]]] = []
     table = next(iter(work.sets.values())).table
-    place_of = {identifier: place for place, identifier in enumerate(work.pictures.split.ids)}
-    places = [place_of[str(table.id[row])] for row in work.rows]
-    plans = chunks(places, _BATCH)
+    there = work.there
+    plans = chunks(there.places([str(table.id[row]) for row in work.rows]), _BATCH)
     with progress.task(f"testing the heatmaps of {name} on {split}", len(plans) * len(work.sets)) as advance:
         start = 0
-        for batch in loader(work.pictures, plans, 0):
+        for batch in loader(there.pictures, plans, 0):
             batch.complain()
             rows = list(work.rows[start : start + len(batch.ids)])
             start += len(rows)
-            shown = Shown.of(batch, work.pictures.preprocessing, work.device)
-            taken = removals(work.classifier, shown)
-            effects.append(causal(work.classifier, shown))
-            maps = {one: _heatmaps(work.sets[one], rows, work.device) for one in work.sets}
+            shown = Shown.of(batch, there.pictures.preprocessing, there.device)
+            taken = removals(there.classifier, shown)
+            effects.append(causal(there.classifier, shown))
+            maps = {one: _heatmaps(work.sets[one], rows, there.device) for one in work.sets}
             for one in work.sets:
                 columns[one].append(_of_set(work, one, shown, taken, maps[one], rows))
                 advance(1, one)
@@ -214,12 +163,14 @@ def _of_set(
     one = work.sets[name]
     targets = shown.labels
     if one.spec.target == "prediction":
-        targets = torch.from_numpy(one.table.prediction[rows]).long().to(work.device)
+        targets = torch.from_numpy(one.table.prediction[rows]).long().to(work.there.device)
     found = {**perturbed(taken, relevance, targets, work.steps), **plausible(shown, relevance)}
-    few = torch.tensor([place for place, row in enumerate(rows) if row in work.again], device=work.device)
+    few = torch.tensor(
+        [place for place, row in enumerate(rows) if row in work.again], device=shown.images.device
+    )
     if len(few):
         again = shown.images[few], relevance[few], targets[few]
-        found |= stable(work.classifier, *again, work.explainers[name], work.classes)
+        found |= stable(work.there.classifier, *again, work.explainers[name], len(work.there.task.classnames))
     return found
 
 

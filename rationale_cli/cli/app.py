@@ -24,6 +24,7 @@ from . import (
     score,
     validate,
     weights,
+    words,
 )
 from . import list as listing
 from .screen import guarded
@@ -59,6 +60,7 @@ for name, module, panel in (
     ("import", importing, _JOB),
     ("explain", explain, _JOB),
     ("faithfulness", faithfulness, _JOB),
+    ("words", words, _JOB),
     ("score", score, _JOB),
     ("calibrate", calibrate, _JOB),
     ("align", align, _JOB),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -14,13 +14,16 @@ from ..measures.faithfulness import Faithfulness
 from ..measures.results import ScoreTable
 from ..measures.run_results import RunScore
 from ..measures.sweep import Sweep
+from ..measures.words import WordShares
 from . import cells, figures, live
 from .across import across_table
 from .calibration_view import CalibrationView, calibration_view
 from .cells import ClassLine, Column, Row
 from .faithfulness_tables import faithfulness_tables
+from .forest import forests
 from .specification import specification_curve
 from .tables import Table
+from .words_table import words_table
 
 AUDITED = ("PT", "V", "IR")
 """Measures whose specification curves are drawn."""
@@ -38,6 +41,8 @@ class Part:
     classnames: tuple[str, ...]
     faithfulness: tuple[Faithfulness, ...] = ()
     """What was found of the runs' heatmaps, where it was."""
+    words: tuple[WordShares, ...] = ()
+    """Which words carried the runs' scores, where it was asked."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,14 @@ class Audit:
     drawings: tuple[Markup, ...]
     missing: tuple[str, ...]
     remedy: str | None
+
+
+class Across(NamedTuple):
+    """One run by every attribution."""
+
+    found: AcrossAttributions
+    table: Table
+    drawings: tuple[Markup, ...]
 
 
 @dataclass(frozen=True)
@@ -75,10 +88,12 @@ class Panel:
     classes: tuple[ClassLine, ...]
     calibration: CalibrationView | None
     """None where no probabilities are stored."""
-    across: tuple[tuple[AcrossAttributions, Table], ...]
+    across: tuple[Across, ...]
     """Each run by every attribution, where there are several."""
     faithfulness: tuple[tuple[str, list[Table]], ...]
     """Run → what was found of its heatmaps."""
+    words: tuple[tuple[str, Table], ...]
+    """Run → which words carried its scores."""
 
 
 def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
@@ -113,8 +128,9 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         chance=cells.chance_rows(table),
         classes=cells.class_lines(table),
         calibration=calibration_view(table, series, heading),
-        across=tuple((one, across_table(table, one)) for one in table.across),
+        across=tuple(Across(one, across_table(table, one), forests(one, heading)) for one in table.across),
         faithfulness=tuple((one.run, faithfulness_tables(one)) for one in part.faithfulness),
+        words=tuple((one.run, words_table(one)) for one in part.words),
     )
 
 

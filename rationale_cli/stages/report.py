@@ -17,6 +17,7 @@ from ..measures.curves import THRESHOLDS, threshold_counts
 from ..measures.faithfulness import Faithfulness
 from ..measures.quadrants import ratios
 from ..measures.results import ScoreResult
+from ..measures.words import WordShares
 from ..reporting.alignment_tables import alignment_tables
 from ..reporting.claims import ClaimsText, claims_text
 from ..reporting.gallery import Basis, gallery
@@ -36,6 +37,7 @@ from .comparable import Mismatch
 from .faithfulness_files import read_faithfulness
 from .score import Scored, ScoreRequest, curves, prepare, score
 from .shifts import Group
+from .words_files import read_words
 
 FILE = "report.html"
 
@@ -123,8 +125,9 @@ def of_scored(
             basis = Basis(table.specification, table.threshold, table.rma)
             evidence = {names[source.name]: source.sets for source in group.sources}
             sample = gallery(members, evidence, table.split, basis)
-            believed = tuple(_believed(group, names))
-            parts.append(Part(table, sweep, _references(group), sample, group.spec.classnames, believed))
+            believed, carried = tuple(_believed(group, names)), tuple(_words(group, names))
+            classnames = group.spec.classnames
+            parts.append(Part(table, sweep, _references(group), sample, classnames, believed, carried))
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]
@@ -156,6 +159,14 @@ def _believed(group: Group, names: Mapping[str, str]) -> Iterator[Faithfulness]:
     """What was found of heatmaps, with the runs under the names that the page shows."""
     for source in group.sources:
         found = read_faithfulness(source.run, source.split)
+        if found is not None:
+            yield replace(found, run=names[source.name])
+
+
+def _words(group: Group, names: Mapping[str, str]) -> Iterator[WordShares]:
+    """Which words carried scores, with the runs under the names that the page shows."""
+    for source in group.sources:
+        found = read_words(source.run, source.split, source.main.spec.fingerprint)
         if found is not None:
             yield replace(found, run=names[source.name])
 

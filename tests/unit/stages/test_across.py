@@ -140,6 +140,7 @@ def test_page_and_json_tell_it(runs: tuple[Run, Run]) -> None:
     html = report(ReportRequest(runs)).path.read_text(encoding="utf-8")
     assert "Does the finding hold under every method?" in html
     assert "sign and significance hold under 2 of 4 attributions" in html
+    assert "Difference in lift by every attribution, ft minus zs" in html
     assert "Are the heatmaps of" in html
     document = to_json(score(ScoreRequest(runs, replicates=400)))
     assert [one["run"] for one in document["tables"][0]["across"]] == ["zs", "ft"]

@@ -56,16 +56,22 @@ class Condition:
         }
 
     def task(self, own: Task) -> Task:
-        """The classes to tell apart: the run's own where they hold all of the split's, else the split's."""
+        """The classes to tell apart: the run's own where they hold all of the split's, else the split's.
+
+        The split's, too, where they are the same and something else is asked about them.
+        """
         task_of = getattr(self.dataset, "task_of", None)
         task: Task = self.dataset.task if task_of is None else task_of(self.split)
+        if task.classnames == own.classnames and task.question not in (None, own.question):
+            return task
         return own if set(task.classnames) <= set(own.classnames) else task
 
     def pictures(self, built: Built) -> Pictures:
         """The pictures as the run's model sees them, labelled by ``task``."""
         split: Split = self.dataset.split(self.split)
-        if self.further and self.task(built.dataset.task) is built.dataset.task:
-            split = Relabelled(split, _labels(self.dataset.task, built.dataset.task))
+        own = built.dataset.task
+        if self.further and self.task(own) is own:
+            split = Relabelled(split, _labels(self.dataset.task, own))
         preprocessing = prepared(built.model.preprocessing, self.view, further=self.further)
         return Pictures(split, preprocessing, evidence=True, corruption=self.corruption)
 

@@ -19,8 +19,9 @@ class UnknownClassesError(InputError):
 def classifier_for(built: Built, task: Task) -> Classifier:
     """The run's own classifier, or what its method makes of other classes' names or of another question.
 
-    The checkpoint is restored and the model in its place already. Raises ``UnknownClassesError`` where the
-    method knows no other classes than those it was tuned on.
+    A method that reads neither names nor prompts answers as it was tuned to. The checkpoint is restored and
+    the model in its place already. Raises ``UnknownClassesError`` where the method knows no other classes
+    than those it was tuned on.
     """
     own = built.dataset.task
     same = task.classnames == own.classnames
@@ -32,9 +33,9 @@ def classifier_for(built: Built, task: Task) -> Classifier:
     cast(nn.Module, built.classifier).eval()
     with torch.no_grad():
         found: Classifier | None = retarget(built.fitted, task)
-    if found is None:
+    if found is None and not same:
         raise _refusal(built, task)
-    return found
+    return built.classifier if found is None else found
 
 
 def _refusal(built: Built, task: Task) -> UnknownClassesError:

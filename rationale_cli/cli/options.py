@@ -263,6 +263,32 @@ AllowMismatch = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS=VALUE",
+        help="Only the cells with these values: model=clip-vit-b-32,method=ft+zs. Repeatable.",
+        rich_help_panel=WHAT,
+    ),
+]
+DataFolders = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar="RATIONALE_DATA",
+        help="Folder with one folder for each dataset, called as the dataset is: DIR/imagenet, DIR/cub.",
+        rich_help_panel=WHAT,
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        show_default="1",
+        help="Tune on and explain this share of the pictures of each split, a batch at least: 0.01.",
+        rich_help_panel=HOW,
+    ),
+]
 RunName = Annotated[
     str | None,
     typer.Option(
@@ -286,6 +312,11 @@ Json = Annotated[
 
 RUNS = Path("runs")
 """Default of ``--runs-dir``."""
+
+
+def scaled(share: float | None) -> dict[str, Any]:
+    """What ``--scale`` sets, as ``overrides`` takes it."""
+    return {"--scale=train.share": share, "--scale=explain.share": share}
 
 
 def overrides(flags: Mapping[str, Any], sets: Sequence[str] | None = None) -> dict[str, Given]:

@@ -18,32 +18,9 @@ def command(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE", help="A recipe's name or file; see `rationale list recipes`.")
     ],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            envvar="RATIONALE_DATA",
-            help="Folder with one folder for each dataset, called as the dataset is: DIR/imagenet, DIR/cub.",
-            rich_help_panel=given.WHAT,
-        ),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS=VALUE",
-            help="Only the cells with these values: model=clip-vit-b-32,method=ft+zs. Repeatable.",
-            rich_help_panel=given.WHAT,
-        ),
-    ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE",
-            show_default="1",
-            help="Tune on and explain this share of the pictures of each split, a batch at least: 0.01.",
-            rich_help_panel=given.HOW,
-        ),
-    ] = None,
+    data: given.DataFolders = None,
+    only: given.Only = None,
+    scale: given.Scale = None,
     launcher: Annotated[
         str | None,
         typer.Option(
@@ -98,12 +75,11 @@ def command(
     from .screen import TerminalProgress, plugins
 
     loaded = load_recipe(recipe)
-    scaled = {"--scale=train.share": scale, "--scale=explain.share": scale}
     launching, others = launcher_sets(sets or (), launcher)
     request = GridRequest(
         loaded,
         plugins(),
-        given.overrides(scaled, others),
+        given.overrides(given.scaled(scale), others),
         runs_dir,
         data,
         parsed_selection(only) if only else None,
@@ -156,10 +132,14 @@ def _show(request: GridRequest, result: GridResult, output: Path, as_json: bool)
 def _show_layouts(section: RecipeSection) -> None:
     from ..reporting.pivot import Pivot
     from ..reporting.pivot_terminal import show
+    from ..reporting.transfer import TransferShown
+    from ..reporting.transfer_terminal import show as show_transfer
     from .screen import console
 
     for one in section.shown:
         if isinstance(one, Pivot):
             show(one, console())
+        elif isinstance(one, TransferShown):
+            show_transfer(one, console())
         else:
             console().print(f"\n{one.title}: drawn in the report.", markup=False)

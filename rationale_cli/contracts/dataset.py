@@ -53,8 +53,10 @@ class Dataset(Protocol):
 
     Optional: ``task_of(split) -> Task`` where a split is judged by other classes than ``task``;
     a class attribute ``mask_rules`` (``MaskRules``), between which ``rationale audit runs`` tells
-    what a choice of masks does to PT and IR; and a class method ``nominal(options) -> Nominal | None``, from
-    which a dry run counts where the data are not there.
+    what a choice of masks does to PT and IR; a class method ``nominal(options) -> Nominal | None``, from
+    which a dry run counts where the data are not there; and ``factors(split) -> Mapping[str, str]``, which
+    says how the pictures of a split are in what splits differ in, ``{"size": "small", "style": "photo"}``, by
+    which ``rationale transfer`` tells how far from its training pictures a model is judged.
     """
 
     @property

@@ -11,7 +11,7 @@ Each condition has evidence of its own below the run folder, under its label::
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,13 +46,15 @@ class Condition:
         return f"{bare_name(self.name).replace(':', '-')}@{told}" if self.further else told
 
     def shown(self) -> dict[str, Any]:
-        """The parts of the label as plain data."""
+        """The parts of the label as plain data; of a further dataset also what its pictures are like."""
+        factors = factors_of(self.dataset, self.split) if self.further else {}
         return {
             "split": self.split,
             "further": self.further,
             "corruption": self.corruption.name if self.corruption else None,
             "severity": self.corruption.severity if self.corruption else 0,
             "view": self.view.model_dump(mode="json"),
+            **({"factors": factors} if factors else {}),
         }
 
     def task(self, own: Task) -> Task:
@@ -96,6 +98,12 @@ class Relabelled:
         """Raises what the split raises."""
         sample = self.split[index]
         return replace(sample, label=self.labels[sample.label])
+
+
+def factors_of(dataset: Dataset, split: str) -> dict[str, str]:
+    """What the pictures of a split are like, as the dataset declares it; empty where it declares nothing."""
+    declared: Callable[[str], Mapping[str, str]] | None = getattr(dataset, "factors", None)
+    return {} if declared is None else dict(declared(split))
 
 
 def label(split: str, corruption: Corruption | None, view: ViewOptions | None) -> str:

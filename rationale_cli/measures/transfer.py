@@ -25,7 +25,7 @@ from .effects import over_seeds, weighted
 from .estimates import Estimate, defined
 from .multiple import holm
 from .pooling import NOTHING, Effect, Pooled, pool
-from .transfer_cells import Tried
+from .transfer_cells import Tried, within_shares
 from .transfer_results import (
     MEASURES,
     SAME,
@@ -76,13 +76,16 @@ def kind_of(tuned: Mapping[str, str], judged: Mapping[str, str]) -> str | None:
     return ("+".join(differing) or SAME) if shared else None
 
 
-def summary_of(tried: Sequence[Tried], look: Look, model: str | None = None) -> TransferSummary:
+def summary_of(
+    tried: Sequence[Tried], look: Look, model: str | None = None, method: str | None = None
+) -> TransferSummary:
     """Every kind that occurs among the trials, ``same`` first, and what comes of them together."""
     found = dict.fromkeys(one.trial.kind for one in tried if one.trial.kind is not None)
     names = sorted(found, key=lambda kind: (kind != SAME, kind.count("+")))
     kinds = [_kind(name, tried, look) for name in names]
     summaries = _judged(kinds)
-    return TransferSummary(model, summaries, conclusion({one.kind: one.verdict for one in summaries}))
+    verdicts = {one.kind: one.verdict for one in summaries}
+    return TransferSummary(model, method, summaries, conclusion(verdicts))
 
 
 def conclusion(verdicts: Mapping[str, KindVerdict]) -> Conclusion:
@@ -202,7 +205,8 @@ def _verdict(one: _Kind, decision: Decision, p_little: float, *, helps: bool) ->
 
 
 def _kind_gain(one: Pooled, p_holm: float) -> KindGain:
-    return KindGain(*(defined(number) for number in (one.value, one.low, one.high, one.p, p_holm)))
+    low, high = within_shares(one)
+    return KindGain(*(defined(number) for number in (one.value, low, high, one.p, p_holm)))
 
 
 def _summary(one: _Kind, gains: Mapping[str, KindGain], verdict: KindVerdict, *, helps: bool) -> KindSummary:

@@ -96,6 +96,11 @@ def tried(trial: Trial, look: Look) -> Tried:
     return Tried(trial, runs, pooled)
 
 
+def within_shares(one: Pooled) -> Interval:
+    """The interval of a difference of two shares, which ends at −1 and 1; NaN stays."""
+    return Interval(*np.clip((one.low, one.high), -1.0, 1.0).tolist())
+
+
 def settled_changes(tried: Sequence[Tried]) -> list[dict[str, TransferChange]]:
     """The change in every measure of each trial, Holm over all of them, measure by measure."""
     found = [one.changes for one in tried]
@@ -153,5 +158,6 @@ def _change(metric: str, one: Pooled, p_holm: float) -> TransferChange:
     verdict: Verdict = plain(p_holm)
     if verdict == "significant" and metric in ("PT", "V"):
         verdict = "not audited"
-    numbers = (defined(number) for number in (one.value, one.low, one.high, one.p, p_holm))
+    low, high = within_shares(one)
+    numbers = (defined(number) for number in (one.value, low, high, one.p, p_holm))
     return TransferChange(*numbers, verdict)

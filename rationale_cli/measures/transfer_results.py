@@ -119,10 +119,11 @@ class KindSummary:
 
 @dataclass(frozen=True)
 class TransferSummary:
-    """What comes of all rows, or of those of one model."""
+    """What comes of all rows, or of those of one model and method."""
 
     model: str | None
-    """None for all models together."""
+    """None for all rows together."""
+    method: str | None
     kinds: tuple[KindSummary, ...]
     conclusion: Conclusion
 

@@ -35,6 +35,7 @@ A run's own ``run.yaml`` is a recipe too: it repeats the run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ class Recipe:
     layouts: tuple[Layout, ...] = ()
     launcher: tuple[Layer, ...] = ()
     """The base's section of that name and its own, to lie over each other (``recipe.launching``)."""
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder for what it shows."""
+        return re.sub(r"[^\w.-]+", "-", self.name).strip("-.") or "recipe"
 
 
 def cells(recipe: Recipe, *overrides: Layer) -> list[Draft]:

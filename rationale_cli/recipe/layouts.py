@@ -1,4 +1,4 @@
-"""What a recipe shows at its end: tables, curves, galleries and trade-offs over its cells."""
+"""What a recipe shows at its end: tables, curves, galleries, trade-offs and transfer over its cells."""
 
 from __future__ import annotations
 
@@ -98,4 +98,14 @@ class TradeoffLayout:
         return tuple(dict.fromkeys(one.metric for one in every))
 
 
-Layout = TableLayout | CurveLayout | GalleryLayout | TradeoffLayout
+@dataclass(frozen=True)
+class TransferLayout:
+    """Models by what they were tuned on against evaluation sets, and what each kind of transfer gains."""
+
+    name: str
+    title: str
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis → the values that are shown; all where it is not named."""
+
+
+Layout = TableLayout | CurveLayout | GalleryLayout | TradeoffLayout | TransferLayout

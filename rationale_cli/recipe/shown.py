@@ -1,4 +1,4 @@
-"""What a recipe shows at its end, from its key ``show``: tables, curves, galleries and trade-offs.
+"""What a recipe shows at its end, from its key ``show``: tables, curves, galleries, trade-offs, transfer.
 
 ::
 
@@ -16,6 +16,7 @@
         against: {method: ft, regularizer: none}
         columns: [accuracy@test, accuracy@swapped, PT@test, PT@test/occlusion]
         planes: [[accuracy@test, PT@test]]
+      - {transfer: sets, only: {seed: ["0", "1"]}}
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from .layouts import (
     Layout,
     TableLayout,
     TradeoffLayout,
+    TransferLayout,
 )
 from .text import problems_of, validated
 
@@ -149,6 +151,7 @@ _KINDS: Mapping[str, type[_Shown]] = {
     "curves": _Measured,
     "gallery": _Gallery,
     "tradeoff": _Tradeoff,
+    "transfer": _Shown,
 }
 
 
@@ -204,8 +207,10 @@ def _made(kind: str, name: str, options: _Shown) -> Layout:
         return TradeoffLayout(name, title, columns, options.rows, options.against, planes, only)
     if isinstance(options, _Measured):
         return CurveLayout(name, title, options.metrics, only)
-    assert isinstance(options, _Gallery), kind
-    return GalleryLayout(name, title, options.pictures, only)
+    if isinstance(options, _Gallery):
+        return GalleryLayout(name, title, options.pictures, only)
+    assert kind == "transfer", kind
+    return TransferLayout(name, title, only)
 
 
 def _check_names(names: Iterable[str], path: Path) -> None:

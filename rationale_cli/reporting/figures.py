@@ -27,6 +27,7 @@ CURVE_SPAN = (CURVE_MARGINS.left / WIDTH, 1 - CURVE_MARGINS.right / WIDTH)
 """Where τ = 0 and τ = 1 are, as shares of a curve's width: what moves the line."""
 TITLES = {
     "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
     "V": "V: valid evidence",
     "PT": "PT: right answers with valid evidence",
     "IR": "IR: right answers among valid evidence",

@@ -82,32 +82,32 @@ def _head(pivot: Pivot) -> Iterator[str]:
     for level in range(len(pivot.column_axes) - 1):
         found = spans(columns, level)
         cells = [rf"\multicolumn{{{one.width}}}{{c}}{{{escaped(one.text)}}}" for one in found]
-        yield _row([""] * left + cells + [""] * len(pivot.averages))
+        yield line_of([""] * left + cells + [""] * len(pivot.averages))
         yield " ".join(
             rf"\cmidrule(lr){{{left + one.start + 1}-{left + one.start + one.width}}}" for one in found
         )
     names = [*pivot.row_axes, *(column[-1] for column in columns)]
-    yield _row([escaped(one) for one in (*names, *average_titles(pivot))])
+    yield line_of([escaped(one) for one in (*names, *average_titles(pivot))])
 
 
 def _block(pivot: Pivot, metric: str, rows: Sequence[PivotRow]) -> Iterator[str]:
     width = len(pivot.row_axes) + _numbers(pivot)
     yield r"\midrule"
     if title := metric_title(metric):
-        yield _row([rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(title)}}}}}"])
+        yield line_of([rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escaped(title)}}}}}"])
     before: Key = ()
     for number, row in enumerate(rows):
         told = [words(cell) for cell in (*row.cells, *row.averages)]
         if number:
             yield r"\addlinespace"
         key = named(pivot.row_axes, row.key)
-        yield _row([*_labels(key, before), *(_value(one) for one in told)])
+        yield line_of([*_labels(key, before), *(_value(one) for one in told)])
         before = key
         blank = [""] * len(key)
         if any(one.limits for one in told):
-            yield _row([*blank, *(_small(one.limits) for one in told)])
+            yield line_of([*blank, *(small(one.limits) for one in told)])
         if any(one.published for one in told):
-            yield _row([*blank[1:], _small("published"), *(_small(_published(one)) for one in told)])
+            yield line_of([*blank[1:], small("published"), *(small(_published(one)) for one in told)])
 
 
 def _labels(key: Key, before: Key) -> list[str]:
@@ -123,7 +123,7 @@ def _value(told: Words) -> str:
     styles = {"best": r"\textbf", "second": r"\underline", "": ""}
     text = f"{styles[told.rank]}{{{text}}}" if told.rank else text
     marks = rf"\rlap{{\textsuperscript{{{escaped(told.marks)}}}}}" if told.marks else ""
-    note = rf" {_small(told.note)}" if told.note else ""
+    note = rf" {small(told.note)}" if told.note else ""
     return f"{text}{marks}{note}"
 
 
@@ -131,9 +131,11 @@ def _published(told: Words) -> str:
     return f"{told.published} ({told.beyond})" if told.beyond else told.published
 
 
-def _small(text: str) -> str:
+def small(text: str) -> str:
+    """Text in small type; nothing for none."""
     return rf"{{\scriptsize {escaped(text)}}}" if text else ""
 
 
-def _row(cells: Sequence[str]) -> str:
+def line_of(cells: Sequence[str]) -> str:
+    """A row of a table from LaTeX cells."""
     return " & ".join(cells) + r" \\"

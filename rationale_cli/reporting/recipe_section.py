@@ -1,23 +1,23 @@
-"""The section of the page that shows what a recipe asked for: its tables, curves and galleries."""
+"""The section of the page that shows what a recipe asked for: its tables, curves, galleries, transfer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
 
 from markupsafe import Markup
 
 from . import severity, tradeoff
-from .layout_cells import LayoutCell
-from .pivot import Pivot, Span, spans
-from .pivot_text import Words, average_titles, legend, metric_title, named, words
+from .pivot import Pivot
+from .pivot_page import TableView, table_view
+from .pivot_text import metric_title
 from .severity import Curves
 from .side_by_side import SideBySide
 from .tradeoff import Planes
+from .transfer import TransferShown
+from .transfer_page import TransferView, transfer_view
 
-Shown = Pivot | Curves | SideBySide | Planes
+Shown = Pivot | Curves | SideBySide | Planes | TransferShown
 """A layout with its numbers."""
 
 
@@ -30,40 +30,6 @@ class RecipeSection:
     shown: tuple[Shown, ...]
     folder: str
     """Where the same stands as files."""
-
-
-class Row(NamedTuple):
-    """A row of a table: its names, outermost last, and its cells."""
-
-    name: str
-    within: str
-    cells: tuple[Words, ...]
-
-
-class Block(NamedTuple):
-    """Rows of one measure."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class TableView:
-    """A table as the template writes it."""
-
-    kind = "table"
-    title: str
-    axes: str
-    levels: tuple[tuple[Span, ...], ...]
-    """Headings, outermost first."""
-    averages: tuple[str, ...]
-    blocks: tuple[Block, ...]
-    legend: tuple[str, ...]
-
-    @property
-    def width(self) -> int:
-        """Columns of numbers."""
-        return len(self.levels[-1]) + len(self.averages)
 
 
 @dataclass(frozen=True)
@@ -96,7 +62,7 @@ class PlanesView:
     drawings: tuple[Markup, ...]
 
 
-View = TableView | CurvesView | GalleryView | PlanesView
+View = TableView | CurvesView | GalleryView | PlanesView | TransferView
 
 
 def views(section: RecipeSection) -> list[View]:
@@ -119,7 +85,7 @@ def methods(section: RecipeSection | None) -> int:
 
 def _view(shown: Shown) -> View:
     if isinstance(shown, Pivot):
-        return _table(shown)
+        return table_view(shown)
     if isinstance(shown, Curves):
         drawn = [
             (metric_title(metric), tuple(severity.drawing(panel, shown.methods) for panel in panels))
@@ -129,28 +95,6 @@ def _view(shown: Shown) -> View:
     if isinstance(shown, Planes):
         drawn_planes = tuple(tradeoff.drawing(one, shown.rivals) for one in shown.planes)
         return PlanesView(shown.title, shown.rivals, drawn_planes)
+    if isinstance(shown, TransferShown):
+        return transfer_view(shown)
     return GalleryView(shown.title, shown)
-
-
-def _table(pivot: Pivot) -> TableView:
-    columns = [named(pivot.column_axes, column) for column in pivot.columns]
-    return TableView(
-        title=pivot.title,
-        axes=", ".join(pivot.row_axes),
-        levels=tuple(tuple(spans(columns, level)) for level in range(len(pivot.column_axes))),
-        averages=average_titles(pivot),
-        blocks=tuple(
-            Block(
-                metric_title(block.metric),
-                tuple(
-                    _row(named(pivot.row_axes, row.key), (*row.cells, *row.averages)) for row in block.rows
-                ),
-            )
-            for block in pivot.blocks
-        ),
-        legend=tuple(legend(pivot)),
-    )
-
-
-def _row(names: Sequence[str], cells: Sequence[LayoutCell]) -> Row:
-    return Row(names[-1], " · ".join(names[:-1]), tuple(words(cell) for cell in cells))

@@ -16,6 +16,7 @@ from torch import nn
 from ..contracts import GROUPS, Fitted, MethodOptions, Progress, Regularizer, Silent
 from ..engine.annotated import annotated
 from ..engine.build import Built, accelerator, build, place
+from ..engine.conditions import factors_of
 from ..engine.configuration import Configuration
 from ..engine.grouped import Groups, required_groups
 from ..engine.regularize import regularized, regularizers
@@ -188,10 +189,12 @@ def facts_of(built: Built, machine: Accelerator, weights: str, read: Mapping[str
     configuration = built.configuration
     chosen = (configuration.model, configuration.method, configuration.dataset, *configuration.regularizers)
     distributions = [one.name.partition(":")[0] for one in chosen]
+    factors = {split: factors_of(built.dataset, split) for split in built.dataset.splits}
     return {
         "label": configuration.label,
         "splits": list(built.dataset.evaluation),
         "classnames": list(built.dataset.task.classnames),
+        **({"factors": factors} if any(factors.values()) else {}),
         "family": built.classifier.family,
         "versions": versions(distributions),
         "hardware": hardware(str(machine.device), machine.num_processes),

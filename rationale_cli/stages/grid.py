@@ -35,7 +35,7 @@ from ..recipe import (
     same_plugin,
 )
 from ..recipe.launching import LauncherOptions, LocalOptions
-from ..recipe.layouts import GalleryLayout, TableLayout, TradeoffLayout
+from ..recipe.layouts import GalleryLayout, TableLayout, TradeoffLayout, TransferLayout
 from ..recipe.regularizers import NONE
 from ..registry import Registry
 from ..reporting.published import shipped_tables
@@ -316,7 +316,7 @@ def _check_layouts(recipe: Recipe) -> None:
     """That measures and published tables which the recipe shows are known."""
     for layout in recipe.layouts:
         known = RIVALS if isinstance(layout, TradeoffLayout) else MEASURES
-        for metric in () if isinstance(layout, GalleryLayout) else layout.metrics:
+        for metric in () if isinstance(layout, GalleryLayout | TransferLayout) else layout.metrics:
             if metric not in known:
                 raise InputError(
                     f"show: {layout.name}: unknown measure {metric!r}. {did_you_mean(metric, known)}",

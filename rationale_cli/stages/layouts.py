@@ -5,7 +5,6 @@ Files are ``<runs>/<recipe>/<layout>.csv``, and ``.tex`` for tables.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from .. import __version__
 from ..contracts import Progress
 from ..recipe import Recipe
-from ..recipe.layouts import CurveLayout, Layout, TableLayout, TradeoffLayout
+from ..recipe.layouts import CurveLayout, Layout, TableLayout, TradeoffLayout, TransferLayout
 from ..reporting.layout_csv import layout_csv
 from ..reporting.layout_entries import Entry
 from ..reporting.pivot import Pivot, pivot
@@ -23,9 +22,11 @@ from ..reporting.recipe_section import RecipeSection, Shown
 from ..reporting.severity import curves
 from ..reporting.side_by_side import Explained, SideBySide, side_by_side, side_by_side_csv
 from ..reporting.tradeoff import Planes
+from ..reporting.transfer import TransferShown
 from ..runs.atomic import write_text
 from .entries import EntryRequest, Placed, entries
 from .tradeoff import tradeoff
+from .transfer import of_groups, transfer_texts
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def run(recipe: Recipe, request: EntryRequest, root: Path, progress: Progress | 
     if not recipe.layouts:
         return LayoutResult(None)
     placed = entries(request, progress)
-    folder = root / (re.sub(r"[^\w.-]+", "-", recipe.name).strip("-.") or "recipe")
+    folder = root / recipe.folder
     shown = tuple(one for layout in recipe.layouts for one in _shown(layout, placed, request))
     files = []
     for one in shown:
@@ -65,8 +66,21 @@ def _shown(layout: Layout, every: Sequence[Placed], request: EntryRequest) -> It
         yield curves(layout, found)
     elif isinstance(layout, TradeoffLayout):
         yield from tradeoff(layout, placed, request)
+    elif isinstance(layout, TransferLayout):
+        yield from _transfer(layout, placed, request)
     else:
         yield side_by_side(layout, _on_first_split(placed))
+
+
+def _transfer(
+    layout: TransferLayout, placed: Sequence[Placed], request: EntryRequest
+) -> Iterator[TransferShown]:
+    """Nothing as long as no cell was explained."""
+    explained = {(one.run.path, one.split) for _, one in placed if one is not None}
+    if explained:
+        table = request.scores.tables[0]
+        found = of_groups(request.groups, table.threshold, table.rma, explained)
+        yield TransferShown(layout.name, layout.title, found)
 
 
 def _belongs(entry: Entry, layout: Layout) -> bool:
@@ -91,6 +105,9 @@ def _texts(shown: Shown) -> Iterator[tuple[str, str]]:
         return
     if isinstance(shown, SideBySide):
         yield side_by_side_csv(shown), ".csv"
+        return
+    if isinstance(shown, TransferShown):
+        yield from transfer_texts(shown)
         return
     yield layout_csv(shown.cells), ".csv"
     if isinstance(shown, Pivot):

@@ -28,6 +28,7 @@ def check_dataset(dataset: Dataset, samples: int = 4) -> None:
     _check_mask_rules(dataset)
     _check_task(dataset.task)
     _check_names(dataset)
+    _check_factors(dataset)
     for name in dataset.splits:
         with _no_picture_opened(name):
             split = dataset.split(name)
@@ -82,6 +83,27 @@ def _check_names(dataset: Dataset) -> None:
         demand(splits[0] in str(error), "the error for an unknown split must tell the known ones")
     else:
         demand(False, "split() must raise InputError for an unknown name")
+
+
+def _check_factors(dataset: Dataset) -> None:
+    declared = getattr(dataset, "factors", None)
+    if declared is None:
+        return
+    found = {name: dict(declared(name)) for name in dataset.splits}
+    for name, factors in found.items():
+        texts = [text for pair in factors.items() for text in pair]
+        demand(
+            bool(factors) and all(isinstance(one, str) and one for one in texts),
+            f"factors of split {name!r} must be names with levels, all of them texts that are not empty",
+        )
+        demand(
+            not any(sign in factor for factor in factors for sign in "+="),
+            f"factors of split {name!r} must have names without + and =, which join and define them",
+        )
+    demand(
+        len({frozenset(factors) for factors in found.values()}) == 1,
+        "factors must be the same for every split, only their levels differ",
+    )
 
 
 @contextmanager

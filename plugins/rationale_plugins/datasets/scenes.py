@@ -182,6 +182,10 @@ class Scenes:
         text = f"scenes {VERSION} {self._options.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def factors(self, split: str) -> dict[str, str]:
+        """How landscapes go with classes: tied, independent, or swapped for another class's."""
+        return {"landscapes": _PLANS[split].backgrounds}
+
     def split(self, name: str) -> SceneSplit:
         """Raises ``InputError`` for an unknown name."""
         if name not in _PLANS:

@@ -64,6 +64,11 @@ def joined_halves(
     )
 
 
+def counterparts(measured: Sequence[Measured]) -> list[tuple[Measured, Measured]]:
+    """Each configuration with regularizers: a run without them, and the one with them by the same seeds."""
+    return [(one.without[0], one.runs[0]) for one in _pairs(measured) if one.without]
+
+
 def by_configuration(measured: Sequence[Measured]) -> dict[str, Seeded]:
     """Runs that differ in their seeds only under one key; of several with the same seeds the last counts."""
     found: dict[str, dict[tuple[int | None, int | None], Measured]] = {}

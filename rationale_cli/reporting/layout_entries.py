@@ -13,6 +13,7 @@ from ..measures.run_results import RunScore
 from ..measures.seed_results import RegularizerEffect, SeedCell
 from ..recipe.corruptions import Corruption
 from ..recipe.layouts import AXES
+from ..recipe.regularizers import NONE
 from .gallery import Basis
 
 MEASURED, WAITING, FAILED, MISSING = "measured", "waiting", "failed", "missing"
@@ -138,18 +139,24 @@ def ordered(entries: Iterable[Entry], axes: Sequence[str]) -> list[tuple[str, ..
 
 
 def variants(listed: Iterable[Mapping[str, str]]) -> Callable[[Mapping[str, str]], str]:
-    """How what is compared is called: its method, and the split of its tuning where a method has several.
+    """How what is compared is called: its method with its regularizers, and the split of its tuning where
+    there are several.
 
     >>> name = variants([{"method": "zs"}, {"method": "ft", "train": "a"}, {"method": "ft", "train": "b"}])
-    >>> name({"method": "zs"}), name({"method": "ft", "train": "b"})
-    ('zs', 'ft · b')
+    >>> name({"method": "ft", "train": "b"}), name({"method": "ft", "regularizer": "rrr"})
+    ('ft · b', 'ft + rrr')
     """
     tuned: dict[str, set[str]] = {}
     for axes in listed:
-        tuned.setdefault(axes.get("method", ""), set()).add(axes.get("train", ""))
+        tuned.setdefault(_way(axes), set()).add(axes.get("train", ""))
 
     def name(axes: Mapping[str, str]) -> str:
-        method = axes.get("method", "")
-        return f"{method} · {axes.get('train', '')}" if len(tuned.get(method, ())) > 1 else method
+        way = _way(axes)
+        return f"{way} · {axes.get('train', '')}" if len(tuned.get(way, ())) > 1 else way
 
     return name
+
+
+def _way(axes: Mapping[str, str]) -> str:
+    method, added = axes.get("method", ""), axes.get("regularizer", NONE)
+    return method if added == NONE else f"{method} + {added}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..hooks import bare_name
 from ..runs.folder import Run
 
 
@@ -21,6 +22,9 @@ class Facts:
     """Keys of the configuration that the user set; all others are defaults."""
     circumstances: dict[str, str]
     """Versions, hardware, provenance, training, and when."""
+    guidance: tuple[str, ...] = ()
+    """What was added to the method's loss: each regularizer with its weight and, where it is not all, the
+    share of masks that it might see."""
 
 
 def facts(run: Run, name: str) -> Facts:
@@ -28,7 +32,8 @@ def facts(run: Run, name: str) -> Facts:
     sections = dict(run.configuration)
     passed = sections.pop("passed", {})
     rest = {key: value for key, value in run.manifest.items() if key not in {"configuration", "classnames"}}
-    return Facts(name, str(run.path), _flat(sections), frozenset(_flat(passed)), _flat(rest))
+    guided = _guidance(run.configuration)
+    return Facts(name, str(run.path), _flat(sections), frozenset(_flat(passed)), _flat(rest), guided)
 
 
 def differing(all_facts: Sequence[Facts]) -> list[tuple[str, list[str]]]:
@@ -36,6 +41,15 @@ def differing(all_facts: Sequence[Facts]) -> list[tuple[str, list[str]]]:
     keys = dict.fromkeys(key for one in all_facts for key in one.configuration)
     values = [(key, [one.configuration.get(key, "–") for one in all_facts]) for key in keys]
     return [(key, row) for key, row in values if len(set(row)) > 1]
+
+
+def _guidance(configuration: Mapping[str, Any]) -> tuple[str, ...]:
+    share = configuration.get("train", {}).get("mask_fraction", 1)
+    masks = "" if share == 1 else f", masks of {100 * share:g} %"
+    return tuple(
+        f"{bare_name(one['use'])} × {one['options'].get('weight', 1):g}{masks}"
+        for one in configuration.get("regularizer") or ()
+    )
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, str]:

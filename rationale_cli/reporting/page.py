@@ -75,6 +75,7 @@ def page(
             overview=_overview(tables, series),
             result=result,
             facts=facts,
+            guidance={one.run: one.guidance for one in facts},
             differing=differing(facts),
             data=_data(parts, series),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -21,6 +21,7 @@ from .calibration_view import CalibrationView, calibration_view
 from .cells import ClassLine, Column, Row
 from .faithfulness_tables import faithfulness_tables
 from .forest import forests
+from .side_by_side import Sheet
 from .specification import specification_curve
 from .tables import Table
 from .words_table import words_table
@@ -41,6 +42,8 @@ class Part:
     classnames: tuple[str, ...]
     faithfulness: tuple[Faithfulness, ...] = ()
     """What was found of the runs' heatmaps, where it was."""
+    pairs: tuple[Sheet, ...] = field(default=(), kw_only=True)
+    """The same pictures by runs with regularizers and by the same without."""
     words: tuple[WordShares, ...] = ()
     """Which words carried the runs' scores, where it was asked."""
 
@@ -85,6 +88,8 @@ class Panel:
     audits: tuple[Audit, ...]
     controls: tuple[str, ...]
     chance: list[tuple[str, list[tuple[str, str]]]]
+    pairs: tuple[Sheet, ...]
+    """See ``Part``."""
     classes: tuple[ClassLine, ...]
     calibration: CalibrationView | None
     """None where no probabilities are stored."""
@@ -126,6 +131,7 @@ def panel(number: int, parts: Sequence[Part], series: figures.Series) -> Panel:
         audits=tuple(_audits(table, heading)),
         controls=tuple(dict.fromkeys(name for row in table.rows for name in row.chance)),
         chance=cells.chance_rows(table),
+        pairs=part.pairs,
         classes=cells.class_lines(table),
         calibration=calibration_view(table, series, heading),
         across=tuple(Across(one, across_table(table, one), forests(one, heading)) for one in table.across),

@@ -311,5 +311,7 @@ def _decisive(configuration: Any) -> str:
     sections = {key: configuration.get(key) for key in decisive}
     if interpolated := sections[INTERPOLATION]:
         sections[INTERPOLATION] = interpolated["alpha"]
-    train = {key: value for key, value in (sections["train"] or {}).items() if key not in _SEEDS}
+    # Where no regularizer looks at masks, their share decides nothing.
+    passed_over = _SEEDS if sections["regularizer"] else (*_SEEDS, "mask_fraction")
+    train = {key: value for key, value in (sections["train"] or {}).items() if key not in passed_over}
     return json.dumps({**sections, "train": train}, sort_keys=True, default=str)

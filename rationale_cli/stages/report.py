@@ -31,6 +31,7 @@ from ..runs.atomic import write_text
 from ..runs.folder import Run
 from .alignment_files import fitting as beside_people
 from .audit_files import fitting
+from .before_after import before_after
 from .claims import ClaimsRequest
 from .claims import run as weigh_claims
 from .comparable import Mismatch
@@ -127,7 +128,10 @@ def of_scored(
             sample = gallery(members, evidence, table.split, basis)
             believed, carried = tuple(_believed(group, names)), tuple(_words(group, names))
             classnames = group.spec.classnames
-            parts.append(Part(table, sweep, _references(group), sample, classnames, believed, carried))
+            pairs = before_after(group, names, basis)
+            parts.append(
+                Part(table, sweep, _references(group), sample, classnames, believed, carried, pairs=pairs)
+            )
             advance(1, table.split)
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]

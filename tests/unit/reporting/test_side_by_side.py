@@ -106,6 +106,15 @@ def test_a_sheet_a_model_dataset_and_setup(runs: list[Run]) -> None:
     ]
 
 
+def test_a_regularizer_has_a_pane_of_its_own(runs: list[Run]) -> None:
+    zs, ft, lp = explained(runs)
+    guided = Explained({**ft.axes, "regularizer": "gaa-mass"}, lp.run, "test", BASIS)
+    (sheet,) = side_by_side(
+        LAYOUT, [zs, Explained({**ft.axes, "regularizer": "none"}, ft.run, "test", BASIS), guided]
+    ).sheets
+    assert sheet.methods == ("zs", "ft", "ft + gaa-mass")
+
+
 def test_of_several_seeds_the_first(runs: list[Run]) -> None:
     zs, ft, lp = explained(runs)
     again = Explained({**ft.axes, "seed": "1"}, lp.run, "test", BASIS)

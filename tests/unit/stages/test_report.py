@@ -14,6 +14,7 @@ from rationale_cli.stages.report import ReportRequest, of_scored, run
 from rationale_cli.stages.score import ScoreRequest, recorded
 
 from ..reporting.fabricate import fabricate
+from ..reporting.reading import read
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,32 @@ def test_evidence_that_is_missing_is_told(tmp_path: Path) -> None:
 def test_a_threshold_that_is_none(runs: tuple[Run, ...]) -> None:
     with pytest.raises(InputError, match="threshold"):
         run(ReportRequest(runs, threshold=1.5))
+
+
+def guided(root: Path) -> tuple[Run, Run]:
+    """A run, and the same with a regularizer that saw a twentieth of the masks."""
+    before, after = fabricate(root, {"plain": "ft-shortcut", "guided": "lp-shortcut"}, ("test",), n=60)
+    configuration = dict(before.configuration)
+    rule = {"use": "rationale:gaa-mass", "options": {"weight": 3.0, "form": "log"}}
+    train = {**configuration["train"], "mask_fraction": 0.05}
+    configuration |= {"regularizer": [rule], "train": train}
+    return before.updated(configuration={**before.configuration}), after.updated(configuration=configuration)
+
+
+def test_runs_with_regularizers_are_marked_and_shown_beside_those_without(tmp_path: Path) -> None:
+    page = read(run(ReportRequest(guided(tmp_path), tmp_path / "r.html")).path.read_text(encoding="utf-8"))
+    badges = [
+        one.text for one in page.find("span") if one.attributes.get("title", "").startswith("tuned with")
+    ]
+    assert badges == ["gaa-mass × 3, masks of 5 %"]
+    (gallery,) = (one for one in page.find("section") if one.attributes.get("id") == "gallery")
+    assert [one.text for one in gallery.find("h4")] == ["plain and guided"]
+    names = [one.text for one in gallery.find("div") if one.attributes.get("class") == "name"]
+    assert names == ["picture", "plain", "guided"] * 4
+
+
+def test_without_a_twin_nothing_stands_beside_it(tmp_path: Path) -> None:
+    _, alone = guided(tmp_path)
+    page = run(ReportRequest((alone,), tmp_path / "r.html")).path.read_text(encoding="utf-8")
+    assert "gaa-mass × 3" in page
+    assert "Before and after" not in page

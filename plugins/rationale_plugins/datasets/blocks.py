@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +73,13 @@ SPLITS: dict[str, _Plan] = {
 """Split → what it holds."""
 
 
+_SMALL, _KEPT = 64, 1 << 14
+"""Pictures up to this side are kept when they are drawn, so many at most: 256 MiB. Epochs and runs look at
+the same ones again and again, and to draw one takes longer than to learn from it."""
+
+_Bytes, _Flags = npt.NDArray[np.uint8], npt.NDArray[np.bool_]
+
+
 class BlocksOptions(PluginOptions):
     """What is asked of the blocks, and how they look."""
 
@@ -109,12 +116,12 @@ class BlockSplit:
 
     def __init__(self, name: str, options: BlocksOptions) -> None:
         """``options`` are those of the split: what ``name`` changes is changed in them already."""
-        self.name = name
         self.options = options
         part = SPLITS[name].part
         self._family = Family(
             options.task, options.size, options.seed, part, options.margin, not options.random_sizes
         )
+        self._looks = _looks(options)
         self._length = options.train_size if name == "train" else options.test_size
 
     @cached_property
@@ -134,9 +141,9 @@ class BlockSplit:
 
     def __getitem__(self, index: int) -> Sample:
         shown = self.item(index)
-        drawing = self._drawing(index, shown)
-        evidence = drawing.blocks[list(shown.evidence)].any(axis=0)
-        return Sample(self.ids[index], Image.fromarray(drawing.image), shown.label, Mask(_grey(evidence)))
+        pixels = self.options.pixels
+        image, evidence = (_kept if pixels <= _SMALL else _shown)(self._family, index, self._looks, pixels)
+        return Sample(self.ids[index], Image.fromarray(image), shown.label, Mask(_grey(evidence)))
 
     def item(self, index: int) -> Item:
         """What picture ``index`` shows, without drawing it."""
@@ -146,7 +153,7 @@ class BlockSplit:
 
     def parts(self, index: int) -> Mapping[str, Image.Image]:
         """Masks of single blocks, by name."""
-        blocks = self._drawing(index, self.item(index)).blocks
+        blocks = _drawing(self._family, index, self._looks, self.options.pixels).blocks
         return {f"block-{place}": _grey(block) for place, block in enumerate(blocks)}
 
     def facts(self, index: int) -> Mapping[str, str | int | float | None]:
@@ -162,20 +169,23 @@ class BlockSplit:
             "seed": options.seed,
         }
 
-    def _drawing(self, index: int, shown: Item) -> Drawing:
-        options = self.options
-        stream = (
-            *(options.seed, self._family.part, index),
-            *(TASKS.index(options.task), SIZES.index(options.size), STYLES.index(options.style)),
-        )
-        return draw(
-            shown.blocks,
-            shown.red,
-            _looks(options),
-            WINDOWS[options.size],
-            options.pixels,
-            np.random.default_rng(stream),
-        )
+
+def _drawing(family: Family, index: int, looks: Looks, pixels: int) -> Drawing:
+    shown = item(family, index)
+    style = STYLES.index(looks.style)
+    stream = (family.seed, family.part, index, TASKS.index(family.task), SIZES.index(family.size), style)
+    window = WINDOWS[family.size]
+    return draw(shown.blocks, shown.red, looks, window, pixels, np.random.default_rng(stream))
+
+
+def _shown(family: Family, index: int, looks: Looks, pixels: int) -> tuple[_Bytes, _Flags]:
+    """The picture S×S×3, and the pixels S×S of its evidence."""
+    drawing = _drawing(family, index, looks, pixels)
+    evidence = drawing.blocks[list(item(family, index).evidence)]
+    return drawing.image, np.asarray(evidence.any(axis=0))
+
+
+_kept = lru_cache(maxsize=_KEPT)(_shown)
 
 
 class Blocks:
@@ -269,5 +279,5 @@ def _looks(options: BlocksOptions) -> Looks:
     return Looks(options.style, usual if camera is None else camera, usual if texture is None else texture)
 
 
-def _grey(mask: npt.NDArray[np.bool_]) -> Image.Image:
+def _grey(mask: _Flags) -> Image.Image:
     return Image.fromarray(mask.astype(np.uint8) * np.uint8(255))

@@ -15,7 +15,7 @@ import numpy as np
 from rationale_cli.errors import WorkError
 
 from ._block_statics import Assembly, Block, Floats, contacts, margins, settled, stand, without
-from ._block_towers import AT_ONCE, LEAST_CONTACT, REACH, alike, clear, ordered, orders, sides
+from ._block_towers import LEAST_CONTACT, alike, clear, columns
 
 _ROWS: dict[int, tuple[int, ...]] = {3: (2, 1), 5: (3, 2), 6: (3, 2, 1), 7: (4, 3), 8: (4, 3, 1)}
 """Number of blocks → blocks in the rows of a pyramid."""
@@ -84,18 +84,13 @@ def held(assembly: Assembly, red: int) -> tuple[int, ...]:
 
 def _columns(rng: np.random.Generator, count: int, margin: float, equal: bool) -> RedPair:
     """The topmost block is red: a counterweight, or not. Offsets are put in another order, as in towers."""
-    ways = orders(rng, count - 1)
-    sets = max(AT_ONCE // len(ways), 1)
     for _ in range(_TRIES):
-        width, height = sides(rng, count, equal)
-        offsets = rng.uniform(-REACH, REACH, (sets, count - 1)) * rng.uniform(0.4, 1.0, (sets, 1))
-        x, usable, _ = ordered(offsets, ways, width)
-        mass = width * height
+        drawn = columns(rng, count, equal)
+        x, width, mass = drawn.x, drawn.width, drawn.width * drawn.height
         before, after = margins(x, width, mass), margins(x[..., :-1], width[:-1], mass[:-1])
-        wanted = usable & (before.min(axis=2) >= margin) & clear(after, margin)
+        wanted = drawn.usable & (before.min(axis=2) >= margin) & clear(after, margin)
         stable = after.min(axis=2) > 0
-        stable, unstable = wanted & stable, wanted & ~stable
-        for pair in alike(x, stable, unstable, width, height, _ALIKE):
+        for pair in alike(drawn, wanted & stable, wanted & ~stable, _ALIKE):
             return RedPair(count - 1, *pair)
     raise WorkError(f"Expected a column of {count} blocks with a margin of {margin:g} but found none.")
 
@@ -166,9 +161,8 @@ def _bridge(rng: np.random.Generator, count: int, equal: bool) -> _Plan:
     bottom = np.concatenate((np.zeros(posts), [post], _piled(post + beam, loads, stacks)))
 
     def place(rng: np.random.Generator) -> list[float]:
-        feet = np.linspace(-1, 1, posts) * rng.uniform(0.55, 0.75) * (posts - 1) + rng.uniform(
-            -0.1, 0.1, posts
-        )
+        spread = rng.uniform(0.55, 0.75) * (posts - 1)
+        feet = np.linspace(-spread, spread, posts) + rng.uniform(-0.1, 0.1, posts)
         middle = rng.uniform(-0.6, 0.6)
         return [*feet, middle, *_on_beam(rng, middle, width[posts] / 2, stacks)]
 
@@ -223,7 +217,7 @@ def _shared(rng: np.random.Generator, loads: int) -> tuple[int, int]:
 def _drawn(rng: np.random.Generator, equal: bool, *ranges: list[tuple[float, float]]) -> Floats:
     """A side within each range; its middle where blocks are equal."""
     low, high = np.array([one for part in ranges for one in part]).T
-    return (low + high) / 2 if equal else rng.uniform(low, high)
+    return np.asarray((low + high) / 2) if equal else rng.uniform(low, high)
 
 
 def _heights(rng: np.random.Generator, equal: bool, count: int, within: tuple[float, float]) -> Floats:

@@ -11,7 +11,7 @@ Lengths are in block widths throughout.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -172,16 +172,19 @@ def balanced(assemblies: Sequence[Sequence[Block]]) -> tuple[bool, ...]:
 
     if not assemblies:
         return ()
-    rows, columns, values, weights, owners = _balance(assemblies)
-    count, forces = len(weights), max(columns, default=-1) + 1
-    pushes = coo_array((values, (rows, columns)), shape=(count, forces))
+    entries, targets, owners, forces = _balance(assemblies)
+    count = len(targets)
+    rows, columns, values = np.array(entries).reshape(-1, 3).T
+    pushes = coo_array((values, (rows.astype(int), columns.astype(int))), shape=(count, forces))
     slack = eye_array(count)
     costs = np.concatenate((np.zeros(forces), np.ones(2 * count)))
-    matrix = hstack((pushes, slack, -slack), format="csc")
-    result = linprog(costs, A_eq=matrix, b_eq=weights, method="highs")
+    # Sparse matrices are taken, but the stubs of scipy do not know.
+    matrix: Any = hstack((pushes, slack, -slack), format="csc")
+    result = linprog(costs, A_eq=matrix, b_eq=targets, method="highs")
     if result.status != 0:
         raise WorkError(f"Expected a solution of the blocks' statics but got: {result.message}")
-    left = result.x[forces : forces + count] + result.x[forces + count :]
+    slacks = np.asarray(result.x)[forces:]
+    left = slacks[:count] + slacks[count:]
     residue = np.bincount(owners, weights=left, minlength=len(assemblies))
     return tuple((residue < _BALANCED).tolist())
 
@@ -207,31 +210,34 @@ def _moved(assembly: Sequence[Block], by: float) -> list[Assembly]:
     ]
 
 
-_Balance = tuple[list[int], list[int], list[float], list[float], list[int]]
+class _Balance(NamedTuple):
+    """Two equations a block: the forces on it make up its weight, and their torque around its centre is 0."""
+
+    entries: Sequence[tuple[int, int, float]]
+    """(equation, force, coefficient)."""
+    targets: Sequence[float]
+    """Of each equation."""
+    owners: Sequence[int]
+    """Of each equation, its assembly."""
+    forces: int
 
 
 def _balance(assemblies: Sequence[Sequence[Block]]) -> _Balance:
-    """Rows, columns and values of the matrix of forces, then each row's target and assembly.
-
-    Two rows a block: the forces on it make up its weight, and their torque around its centre is none.
-    """
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    weights: list[float] = []
+    entries: list[tuple[int, int, float]] = []
+    targets: list[float] = []
     owners: list[int] = []
     force = 0
     for owner, assembly in enumerate(assemblies):
-        first = len(weights)
+        first = len(targets)
         for contact in contacts(assembly):
             for place in (contact.left, contact.right):
-                for block, sign in ((contact.upper, 1.0), (contact.lower, -1.0)):
-                    if block != GROUND:
-                        rows += [first + 2 * block, first + 2 * block + 1]
-                        columns += [force, force]
-                        values += [sign, sign * (place - assembly[block].x)]
+                for index, sign in ((contact.upper, 1.0), (contact.lower, -1.0)):
+                    if index != GROUND:
+                        equation = first + 2 * index
+                        arm = place - assembly[index].x
+                        entries += [(equation, force, sign), (equation + 1, force, sign * arm)]
                 force += 1
         for block in assembly:
-            weights += [block.mass, 0.0]
+            targets += [block.mass, 0.0]
             owners += [owner, owner]
-    return rows, columns, values, weights, owners
+    return _Balance(entries, targets, owners, force)

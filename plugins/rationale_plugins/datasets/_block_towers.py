@@ -24,15 +24,14 @@ WIDTHS, HEIGHTS, LOWER = (0.75, 1.3), (0.4, 0.75), (0.35, 0.6)
 """Smallest and largest side of a block; ``LOWER`` are the heights where there are more than four."""
 LEAST_CONTACT = 0.15
 """Neighbours touch along so much at least."""
-REACH = 0.75
+_REACH = 0.75
 """Largest offset between neighbours."""
 _ALIKE = 0.015
 """By how much the looks of a pair may differ."""
 _TRIES = 4000
 _MOST_ORDERS = 60
-AT_ONCE = 240
+_AT_ONCE = 240
 """Towers that are looked at in one go."""
-
 
 Flags = npt.NDArray[np.bool_]
 
@@ -44,15 +43,22 @@ class Pair(NamedTuple):
     unstable: Assembly
 
 
-class Ordered(NamedTuple):
-    """S sets of offsets, each in P orders, of towers of n blocks."""
+class Columns(NamedTuple):
+    """S sets of offsets, each in P orders: columns of the same n blocks."""
 
     x: Floats
     """S×P×n centres."""
+    width: Floats
+    """n, from the lowest block on, as all that follows."""
+    height: Floats
     usable: Flags
     """S×P: whether neighbours touch."""
     fine: Flags
     """S×P: whether every block would stand on the one below it alone."""
+
+    def column(self, place: tuple[int, int]) -> Assembly:
+        """One of them."""
+        return stacked(self.x[place].tolist(), self.width.tolist(), self.height.tolist())
 
 
 def sides(rng: np.random.Generator, count: int, equal: bool) -> tuple[Floats, Floats]:
@@ -100,56 +106,58 @@ def _two(rng: np.random.Generator, count: int, margin: float, equal: bool, local
 def _several(
     rng: np.random.Generator, count: int, margin: float, equal: bool, locally_fine: bool
 ) -> Pair | None:
+    drawn = columns(rng, count, equal)
+    found = margins(drawn.x, drawn.width, drawn.width * drawn.height)
+    wanted = drawn.usable & (drawn.fine == locally_fine) & clear(found, margin) & (found[..., 0] > 0)
+    stable = found.min(axis=2) > 0
+    return next((Pair(*pair) for pair in alike(drawn, wanted & stable, wanted & ~stable)), None)
+
+
+def columns(rng: np.random.Generator, count: int, equal: bool) -> Columns:
+    """Draw blocks, and many sets of offsets between them, each in many orders."""
     width, height = sides(rng, count, equal)
     if count == 3:
         # In widths of the block below, two offsets stay what they are in the other order in this case alone.
         width[1] = width[0]
-    ways = orders(rng, count - 1)
-    sets = max(AT_ONCE // len(ways), 1)
-    offsets = rng.uniform(-REACH, REACH, (sets, count - 1)) * rng.uniform(0.4, 1.0, (sets, 1))
-    x, usable, fine = ordered(offsets, ways, width)
-    found = margins(x, width, width * height)
-    wanted = usable & (fine == locally_fine) & clear(found, margin) & (found[..., 0] > 0)
-    stable = found.min(axis=2) > 0
-    stable, unstable = wanted & stable, wanted & ~stable
-    return next((Pair(*pair) for pair in alike(x, stable, unstable, width, height)), None)
-
-
-def ordered(offsets: Floats, ways: npt.NDArray[np.int64], width: Floats) -> Ordered:
-    """S×(n−1) sets of offsets in P×(n−1) orders: the towers of blocks that wide."""
+    ways = _orders(rng, count - 1)
+    sets = max(_AT_ONCE // len(ways), 1)
+    offsets = rng.uniform(-_REACH, _REACH, (sets, count - 1)) * rng.uniform(0.4, 1.0, (sets, 1))
     steps = offsets[:, ways]
     x = np.concatenate((np.zeros((*steps.shape[:2], 1)), np.cumsum(steps, axis=2)), axis=2)
     reach = (width[:-1] + width[1:]) / 2 - LEAST_CONTACT
-    usable = (np.abs(steps) <= reach).all(axis=2)
-    return Ordered(x, usable, (np.abs(steps) <= width[:-1] / 2).all(axis=2))
+    usable, fine = _all(np.abs(steps) <= reach), _all(np.abs(steps) <= width[:-1] / 2)
+    return Columns(x, width, height, usable, fine)
 
 
 def clear(found: Floats, margin: float) -> Flags:
     """…×n margins → whether none of the n is near 0."""
-    return np.asarray((np.abs(found) >= margin).all(axis=-1))
+    return _all(np.abs(found) >= margin)
+
+
+def _all(flags: Flags) -> Flags:
+    """…×n → …"""
+    return np.asarray(flags.all(axis=-1))
 
 
 def alike(
-    x: Floats, stable: Flags, unstable: Flags, width: Floats, height: Floats, within: float = _ALIKE
+    drawn: Columns, stable: Flags, unstable: Flags, within: float = _ALIKE
 ) -> Iterator[tuple[Assembly, Assembly]]:
-    """S×P×n positions, and which are stable and unstable → of each set the two towers that look most alike.
+    """S×P flags of columns that may stand for either class → of each set the two that look most alike.
 
     Sets are left out where no two are nearly equally wide, with nearly the same largest offset in widths of
     the block below: that would tell the classes apart.
     """
-    spread = np.ptp(x, axis=2)
-    steep = np.abs(np.diff(x, axis=2) / width[:-1]).max(axis=2)
-    for one in np.flatnonzero(stable.any(axis=1) & unstable.any(axis=1)):
+    spread = np.ptp(drawn.x, axis=2)
+    steep = np.abs(np.diff(drawn.x, axis=2) / drawn.width[:-1]).max(axis=2)
+    for one in np.flatnonzero(stable.any(axis=1) & unstable.any(axis=1)).tolist():
         standing, falling = np.flatnonzero(stable[one]), np.flatnonzero(unstable[one])
         apart = np.maximum(*(np.abs(of[one, standing][:, None] - of[one, falling]) for of in (spread, steep)))
         first, second = np.unravel_index(int(apart.argmin()), apart.shape)
         if apart[first, second] <= within:
-            pair = (x[one, standing[first]], x[one, falling[second]])
-            towers = [stacked(tower.tolist(), width.tolist(), height.tolist()) for tower in pair]
-            yield towers[0], towers[1]
+            yield drawn.column((one, int(standing[first]))), drawn.column((one, int(falling[second])))
 
 
-def orders(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
+def _orders(rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
     """P×count: every order of so many things, or some of them where there are many."""
     if math.factorial(count) <= _MOST_ORDERS:
         return np.array(list(permutations(range(count))))

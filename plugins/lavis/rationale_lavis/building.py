@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from .attention import fuse
+from .attention import fuse, fuse_text
 from .compatibility import Lavis, lavis, quiet
 from .vocabulary import albef_tokenizer, bert_words, blip_tokenizer
 
@@ -78,6 +78,7 @@ def _assembled(kind: Any, parts: Lavis, shape: Shape, text: Any, longest: int) -
     )
     tower.vision_width = shape.width
     fuse(tower, parts.vision.Attention)
+    fuse_text(text, parts.bert.BertSelfAttention)
     model: nn.Module = kind(tower, text, shape.embedding, longest)
     model.itm_head = nn.Linear(text.config.hidden_size, 2)
     for module in text.modules():

@@ -47,33 +47,25 @@ class LavisAlbef(LavisModel):
     def _named(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return albef_tensors(tensors, self.lavis.visual_encoder)
 
-    def _text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
-        """The layers before the fusion."""
-        return _states(
-            self.lavis.text_encoder.bert(
-                tokens["input_ids"], attention_mask=tokens["attention_mask"], return_dict=True, mode="text"
-            )
-        )
+    @property
+    def _bert(self) -> Any:
+        """Of a text alone it runs the layers before the fusion."""
+        return self.lavis.text_encoder.bert
 
     def _fused_states(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """The fusion layers over the text's states."""
-        return _states(
-            self.lavis.text_encoder.bert(
-                encoder_embeds=self._text_states(tokens),
-                attention_mask=tokens["attention_mask"],
-                encoder_hidden_states=image_tokens,
-                encoder_attention_mask=_all(image_tokens),
-                return_dict=True,
-                mode="fusion",
-            )
+        return self._states(
+            tokens["attention_mask"],
+            encoder_embeds=self._text_states(tokens),
+            encoder_hidden_states=image_tokens,
+            encoder_attention_mask=_all(image_tokens),
+            mode="fusion",
         )
 
     def _fusion_parameters(self) -> Iterator[nn.Parameter]:
         """The layers from the fusion on."""
-        bert = self.lavis.text_encoder.bert
-        return chain.from_iterable(
-            layer.parameters() for layer in bert.encoder.layer[bert.config.fusion_layer :]
-        )
+        first = self._bert.config.fusion_layer
+        return chain.from_iterable(layer.parameters() for layer in self._bert.encoder.layer[first:])
 
 
 class LavisBlip(LavisModel):
@@ -106,37 +98,25 @@ class LavisBlip(LavisModel):
     def _named(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return blip_tensors(tensors, self.lavis.visual_encoder)
 
-    def _text_states(self, tokens: Mapping[str, Tensor]) -> Tensor:
-        """All layers, no cross-attention."""
-        return _states(
-            self.lavis.text_encoder(
-                tokens["input_ids"], attention_mask=tokens["attention_mask"], return_dict=True, mode="text"
-            )
-        )
+    @property
+    def _bert(self) -> Any:
+        """Of a text alone it runs all layers, without their cross-attention."""
+        return self.lavis.text_encoder
 
     def _fused_states(self, image_tokens: Tensor, tokens: Mapping[str, Tensor]) -> Tensor:
         """All layers with cross-attention, the text marked as one to encode."""
         ids = tokens["input_ids"].clone()
         ids[:, 0] = self.lavis.tokenizer.enc_token_id
-        return _states(
-            self.lavis.text_encoder(
-                ids,
-                attention_mask=tokens["attention_mask"],
-                encoder_hidden_states=image_tokens,
-                encoder_attention_mask=_all(image_tokens),
-                return_dict=True,
-            )
+        return self._states(
+            tokens["attention_mask"],
+            input_ids=ids,
+            encoder_hidden_states=image_tokens,
+            encoder_attention_mask=_all(image_tokens),
         )
 
     def _fusion_parameters(self) -> Iterator[nn.Parameter]:
         """The cross-attention of every layer."""
-        return chain.from_iterable(
-            layer.crossattention.parameters() for layer in self.lavis.text_encoder.encoder.layer
-        )
-
-
-def _states(output: Any) -> Tensor:
-    return torch.as_tensor(output.last_hidden_state)
+        return chain.from_iterable(layer.crossattention.parameters() for layer in self._bert.encoder.layer)
 
 
 def _all(tokens: Tensor) -> Tensor:

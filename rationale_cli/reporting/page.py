@@ -24,6 +24,7 @@ from .protocol_panels import protocol_section
 from .recipe_section import RecipeSection, methods, views
 from .runs_audit import level
 from .tables import Table
+from .transfer_page import TransferView
 
 FEW = 8
 """Runs or tables that the head of the page lists; more are counted, and listed where they are asked for."""
@@ -31,11 +32,13 @@ FEW = 8
 
 @dataclass(frozen=True)
 class Further:
-    """What other commands left in the run folders."""
+    """What other commands left in the run folders, and what follows of all runs together."""
 
     audits: Sequence[PairAudit] = ()
     people: Sequence[Table] = ()
     """How runs go with people."""
+    transfer: TransferView | None = None
+    """None where nothing is known of it, or a recipe shows it."""
 
 
 def page(
@@ -70,6 +73,7 @@ def page(
             claims=claims,
             **protocol_section(further.audits),
             people=further.people,
+            transferred=further.transfer,
             panels=[panel(number, parts, series) for number in range(len(parts))],
             axis=figures.CURVE_SPAN,
             overview=_overview(tables, series),

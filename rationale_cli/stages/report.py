@@ -11,6 +11,7 @@ from ..contracts import Progress, Silent
 from ..errors import InputError
 from ..measures.alignment_results import Alignment
 from ..measures.audit_results import PairAudit
+from ..measures.bootstrap import Resampling
 from ..measures.calibration import BINS
 from ..measures.claims import Claim
 from ..measures.curves import THRESHOLDS, threshold_counts
@@ -27,6 +28,8 @@ from ..reporting.page import Further, page
 from ..reporting.panels import Part
 from ..reporting.recipe_section import RecipeSection
 from ..reporting.tables import Table
+from ..reporting.transfer import TransferShown
+from ..reporting.transfer_page import TransferView, transfer_view
 from ..runs.atomic import write_text
 from ..runs.folder import Run
 from .alignment_files import fitting as beside_people
@@ -36,8 +39,9 @@ from .claims import ClaimsRequest
 from .claims import run as weigh_claims
 from .comparable import Mismatch
 from .faithfulness_files import read_faithfulness
-from .score import Scored, ScoreRequest, curves, prepare, score
+from .score import Prepared, Scored, ScoreRequest, curves, prepare, score
 from .shifts import Group
+from .transfer import USUAL, of_groups
 from .words_files import read_words
 
 FILE = "report.html"
@@ -137,10 +141,23 @@ def of_scored(
         configured = [facts(one, name) for name, one in by_name.items()]
         audits = [_shown(one, names) for one in fitting(runs, progress)]
         people = [table for one in beside_people(runs, progress) for table in _beside(one, names)]
-        html = page(result, parts, configured, made, recipe, told, Further(audits, people))
+        further = Further(audits, people, _transfer(prepared, recipe))
+        html = page(result, parts, configured, made, recipe, told, further)
         advance(1, "page")
     write_text(path, html)
     return ReportResult(path, len(html.encode("utf-8")), weighed, told)
+
+
+def _transfer(prepared: Prepared, recipe: RecipeSection | None) -> TransferView | None:
+    """None where no run was judged on pictures of another kind too, or the recipe shows it."""
+    if recipe and any(isinstance(one, TransferShown) for one in recipe.shown):
+        return None
+    request = prepared.request
+    how = Resampling(request.replicates, request.seed)
+    found = of_groups(prepared.groups, request.thresholds[0], request.rma, how=how)
+    if not any(len(one.kinds) > 1 for one in found.summaries):
+        return None
+    return transfer_view(TransferShown(*USUAL, found))
 
 
 def _place(output: Path | None, runs: Sequence[Run]) -> Path:

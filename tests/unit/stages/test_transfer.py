@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from rationale_cli.measures.transfer_results import Transfer, TransferRow
 from rationale_cli.reporting.transfer import TransferShown, kind_title, sentences, summary_tables
 from rationale_cli.reporting.transfer_page import STRONGEST, transfer_view
 from rationale_cli.runs.folder import Run
+from rationale_cli.stages.report import ReportRequest
+from rationale_cli.stages.report import run as report
 from rationale_cli.stages.score import ScoreRequest, prepare
 from rationale_cli.stages.transfer import of_groups, transfer_texts
 
@@ -179,6 +182,17 @@ def test_several_models_are_summed_apart_too(tmp_path: Path) -> None:
     assert [one.kinds[0].verdict for one in found.summaries[1:]] == ["helps", "not decided"]
     assert [table.title for table in summary_tables(found)][1] == "Transfer by kind · one · ft"
     assert [row.model for row in found.rows] == ["one", "two", "one", "two"]
+
+
+def test_a_report_of_any_runs_has_a_section(tmp_path: Path) -> None:
+    base = made(tmp_path, "zs", dict.fromkeys(JUDGED, 0.5), method="zs")
+    tuned = made(tmp_path, "ft", {"small": 0.95, "large": 0.5, "photos": 0.2})
+    path = report(ReportRequest((base, tuned), tmp_path / "report.html")).path
+    (section,) = re.findall(r'<section id="transfer">.*?</section>', path.read_text("utf-8"), re.DOTALL)
+    assert "photo &amp; co" in section and "photo & co" not in section
+    assert re.findall(r'<td class="(up|down)', section) == ["up", "down"]
+    alone = report(ReportRequest((base,), tmp_path / "alone.html")).path
+    assert '<section id="transfer">' not in alone.read_text("utf-8")
 
 
 def test_files(found: Transfer) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +96,17 @@ def test_a_folder_is_overwritten_only_when_that_is_said(written, rationale):
     assert [one.name for one in folder.parent.iterdir()] == [folder.name]
 
 
+def test_the_commands_of_the_page_work_as_typed(repo, rationale, tmp_path):
+    page = (repo / "docs/how-to/visual-cognition.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]
+    commands = [words for words in map(shlex.split, lines) if words[:2] == ["rationale", "data"]]
+    assert len(commands) == 3
+    for _, *words in commands:
+        rationale(*words)
+    assert len(table(tmp_path / "removals")) == 8
+    assert (tmp_path / "folder-sheet.png").is_file()
+
+
 def test_what_is_not_ours_is_never_replaced(rationale, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -107,7 +120,6 @@ def test_what_is_not_ours_is_never_replaced(rationale, tmp_path):
     [
         (("--task", "juggling"), "dataset.task"),
         (("--split", "tset"), "did you mean 'test'?"),
-        (("--set", "train.epochs=2"), "another section's"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_leaves_nothing(rationale, tmp_path, words, told):

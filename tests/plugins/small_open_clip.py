@@ -6,6 +6,7 @@ import open_clip
 import pytest
 import torch
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
+from rationale_plugins.models.open_clip import ClipViTB32
 
 VOCABULARY = 49408
 
@@ -17,6 +18,14 @@ def tiny(seed=0, quick_gelu=True, vocabulary=VOCABULARY, context_length=12, **vi
     )
     text = CLIPTextCfg(context_length=context_length, vocab_size=vocabulary, width=8, heads=2, layers=1)
     return CLIP(8, image, text, quick_gelu=quick_gelu).eval()
+
+
+def shallow(blocks):
+    """CLIP ViT-B/32 with so few of its twelve blocks: layout and code are the same, the time is less."""
+    model = ClipViTB32(ClipViTB32.Options(weights="none"))
+    transformer = model.clip.visual.transformer
+    transformer.resblocks = transformer.resblocks[:blocks]
+    return model
 
 
 def same(one, other):

@@ -25,7 +25,7 @@ from rationale_cli.toolkit.blur import blurred
 from rationale_cli.toolkit.heads import LinearClassifier, TextClassifier, feature_width
 
 from ..repositories import FAMILIES
-from .small_open_clip import tiny
+from .small_open_clip import shallow, tiny
 
 CLASSES, WIDTH = 5, 16
 TARGETS = torch.tensor([4, 0, 2])
@@ -45,6 +45,7 @@ MODELS = {
     "tiny-blip": lambda: TinyBlip(TinyBlip.Options()),
     "open_clip": lambda: OpenClip(tiny()),
     "siglip": siglip,
+    "clip-vit-b-32": lambda: shallow(1),
 }
 METHODS = [
     (InputXGradient, {}),

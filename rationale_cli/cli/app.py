@@ -22,6 +22,7 @@ from . import (
     report,
     run,
     score,
+    study,
     transfer,
     validate,
     weights,
@@ -77,6 +78,7 @@ for name, module, panel in (
 
 
 app.add_typer(audit.app, name="audit", rich_help_panel=_JOB)
+app.add_typer(study.app, name="study", rich_help_panel=_JOB)
 app.add_typer(data.app, name="data", rich_help_panel=_KNOW)
 app.add_typer(weights.app, name="weights", rich_help_panel=_KNOW)
 

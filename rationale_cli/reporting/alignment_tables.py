@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ..measures.alignment_results import Alignment, Mixed, ModelAlignment, People
 from ..measures.estimates import Estimate
 from .layout_csv import written
-from .numbers import PERCENT, PLAIN, UNDEFINED, Unit, interval, number
-from .tables import Cell, Row, Table
+from .numbers import PERCENT, PLAIN, Unit, interval, number
+from .tables import Cell, Row, Table, estimated
 
 PEOPLE = (
     ("accuracy", "accuracy", PERCENT),
@@ -120,8 +121,8 @@ def _mixed(fitted: Sequence[tuple[ModelAlignment, Mixed]], head: str) -> Table:
 
 
 def _mixed_cells(found: Mixed) -> Iterator[Cell]:
-    yield _cell(Estimate(found.slope, found.low, found.high, 0), None, PLAIN)
-    yield _cell(Estimate(found.pseudo_r, None, None, 0), None, PLAIN)
+    yield estimated(Estimate(found.slope, found.low, found.high, 0), PLAIN)
+    yield estimated(Estimate(found.pseudo_r, None, None, 0), PLAIN)
 
 
 Columns = tuple[tuple[str, str, Unit], ...]
@@ -143,15 +144,12 @@ def _cells(
 
 
 def _cell(one: Estimate | None, other: Estimate | None, unit: Unit) -> Cell:
-    if one is None or one.value is None:
-        return Cell(UNDEFINED)
-    limits = ("", "")
-    if one.low is not None and one.high is not None:
-        limits = number(one.low, unit), number(one.high, unit)
+    cell = estimated(one, unit)
     if other is None or other.value is None:
-        return Cell(number(one.value, unit), limits)
+        return cell
     change = number(other.value, unit, signed=True)
-    return Cell(number(one.value, unit), limits, change, interval(other.low, other.high, unit, signed=True))
+    limits = interval(other.low, other.high, unit, signed=True)
+    return replace(cell, difference=change, difference_interval=limits)
 
 
 def _lines(one: Alignment) -> Iterator[list[object]]:

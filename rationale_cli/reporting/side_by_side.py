@@ -6,8 +6,6 @@ among them a hash of their names chooses, evenly over the classes, and never the
 
 from __future__ import annotations
 
-import base64
-import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ..recipe.layouts import AXES, GalleryLayout
 from ..runs.evidence import NO_EVIDENCE, OK, EvidenceTable
@@ -25,15 +22,13 @@ from .gallery import Basis, Kept, jpeg, kept_pictures, patch_bytes, rows_of
 from .layout_csv import written
 from .layout_entries import variants
 from .numbers import number
+from .overlays import heat_overlay
 
 COLUMNS = (*AXES, "specification", "run", "picture", "class", "rma", "valid")
 """Columns of the CSV: one line a picture and method; RMA as a fraction, valid 1 or 0."""
 
 _OWN = ("setup", "model", "dataset")
 """Axes that have sheets of their own."""
-
-_OPACITY = (60, 0.68)
-"""Of the least relevant patch, and its increase by one byte of relevance; as the page's other gallery."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ class _View:
         (row,) = rows_of(self.table, [identifier])
         mass = float(self.basis.mass(self.table)[row])
         heat = patch_bytes(np.asarray(self.heatmaps[row], np.float32))
-        return Pane(_overlay(heat), None if np.isnan(mass) else mass, mass >= self.basis.threshold)
+        return Pane(heat_overlay(heat), None if np.isnan(mass) else mass, mass >= self.basis.threshold)
 
 
 def _right(table: EvidenceTable) -> npt.NDArray[np.bool_]:
@@ -180,14 +175,3 @@ def _picture(kept: Kept, views: Sequence[_View]) -> Picture:
         "".join(f"M{line}Z" for line in lines if line),
         tuple(view.pane(kept.id) for view in views),
     )
-
-
-def _overlay(heat: npt.NDArray[np.uint8]) -> str:
-    from matplotlib import colormaps
-
-    least, slope = _OPACITY
-    colours = np.asarray(255 * colormaps["inferno"](heat), np.uint8)
-    colours[..., 3] = np.where(heat.any(), least + slope * heat, 0)
-    buffer = io.BytesIO()
-    Image.fromarray(colours, "RGBA").save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")

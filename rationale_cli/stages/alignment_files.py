@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
 
 from ..contracts import Progress
 from ..errors import InputError
 from ..measures.alignment_results import Alignment
-from ..measures.results import to_json
-from ..runs.atomic import write_text
 from ..runs.evidence import EvidenceTable, PredictionTable
 from ..runs.folder import Run
 from ..runs.predictions import PredictionSet
+from .kept import read_kept, write_kept
 
 FOLDER = "alignment"
 
@@ -72,8 +69,7 @@ def write_alignment(run: Run, name: str, result: Alignment) -> None:
     """Keep what a result says of one run, under its name in it, in the run's folder."""
     own = tuple(replace(one, model=run.name) for one in result.models if one.model == name)
     kept = replace(result, models=own, evidence={run.name: result.evidence[name]})
-    text = json.dumps(to_json(kept), indent=1, ensure_ascii=False) + "\n"
-    write_text(_file(run, str(result.split)), text)
+    write_kept(_file(run, str(result.split)), kept)
 
 
 def fitting(runs: Sequence[Run], progress: Progress) -> list[Alignment]:
@@ -84,7 +80,8 @@ def fitting(runs: Sequence[Run], progress: Progress) -> list[Alignment]:
     found = []
     for run in runs:
         for path in sorted((run.path / FOLDER).glob("*.json")):
-            result = _read(path, run)
+            result = read_kept(path, Alignment, "how a run goes with people", f"rationale align {run.name}")
+            assert result is not None, "the file was listed"
             split = str(result.split)
             if split in run.splits() and result.evidence.get(run.name) == answered(run, split).digest:
                 found.append(result)
@@ -123,14 +120,3 @@ def _alike(one: Alignment, other: Alignment) -> bool:
 
 def _file(run: Run, split: str) -> Path:
     return run.path / FOLDER / f"{split}.json"
-
-
-def _read(path: Path, run: Run) -> Alignment:
-    try:
-        return TypeAdapter(Alignment).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(
-            "Expected how a run goes with people but could not read it.",
-            where=str(path),
-            next_step=f"`rationale align {run.name}` writes it anew",
-        ) from error

@@ -152,12 +152,12 @@ def _single(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _table(path: Path) -> tuple[WrittenLine, list[WrittenLine]]:
-    header, *lines = [*delimited(path)] or [None]
-    if header is None or not lines or len(header.cells) < 2:
+    lines = list(delimited(path))
+    if len(lines) < 2 or len(lines[0].cells) < 2:
         raise InputError(
             "Expected a table with a header and at least two columns but got none.", where=str(path)
         )
-    return header, lines
+    return lines[0], lines[1:]
 
 
 def _long(path: Path, names: Sequence[str], lines: Sequence[WrittenLine], meaning: Meaning) -> PeopleFile:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ..contracts import Progress, Silent
 from ..errors import InputError
-from ..measures.alignment_results import Alignment
 from ..measures.audit_results import PairAudit
 from ..measures.bootstrap import Resampling
 from ..measures.calibration import BINS
@@ -27,6 +26,7 @@ from ..reporting.naming import display_names, renamed, renamed_sweep
 from ..reporting.page import Further, page
 from ..reporting.panels import Part
 from ..reporting.recipe_section import RecipeSection
+from ..reporting.study_tables import study_tables
 from ..reporting.tables import Table
 from ..reporting.transfer import TransferShown
 from ..reporting.transfer_page import TransferView, transfer_view
@@ -41,6 +41,7 @@ from .comparable import Mismatch
 from .faithfulness_files import read_faithfulness
 from .score import Prepared, Scored, ScoreRequest, curves, prepare, score
 from .shifts import Group
+from .study_files import fitting as judged_by_people
 from .transfer import USUAL, of_groups
 from .words_files import read_words
 
@@ -140,8 +141,7 @@ def of_scored(
         made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
         configured = [facts(one, name) for name, one in by_name.items()]
         audits = [_shown(one, names) for one in fitting(runs, progress)]
-        people = [table for one in beside_people(runs, progress) for table in _beside(one, names)]
-        further = Further(audits, people, _transfer(prepared, recipe))
+        further = Further(audits, _people(runs, names, progress), _transfer(prepared, recipe))
         html = page(result, parts, configured, made, recipe, told, further)
         advance(1, "page")
     write_text(path, html)
@@ -199,11 +199,16 @@ def _shown(audit: PairAudit, names: Mapping[str, str]) -> PairAudit:
     )
 
 
-def _beside(one: Alignment, names: Mapping[str, str]) -> list[Table]:
-    """How runs go with people, under the names that the page shows."""
-    models = tuple(replace(model, model=names.get(model.model, model.model)) for model in one.models)
-    baseline = None if one.baseline is None else names.get(one.baseline, one.baseline)
-    return alignment_tables(replace(one, models=models, baseline=baseline))
+def _people(runs: Sequence[Run], names: Mapping[str, str], progress: Progress) -> list[Table]:
+    """How runs go with people, and what people make of their evidence, by the names that the page shows."""
+    tables = []
+    for one in beside_people(runs, progress):
+        models = tuple(replace(model, model=names.get(model.model, model.model)) for model in one.models)
+        baseline = None if one.baseline is None else names.get(one.baseline, one.baseline)
+        tables += alignment_tables(replace(one, models=models, baseline=baseline))
+    for study in judged_by_people(runs, progress):
+        tables += study_tables(replace(study, run=names.get(study.run, study.run)))
+    return tables
 
 
 def _by_name(runs: Sequence[Run]) -> dict[str, Run]:

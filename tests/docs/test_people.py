@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 
@@ -19,7 +20,7 @@ N = 40
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    fabricate(tmp_path / "runs", {"zs": "zs", "ft": "ft-shortcut"}, ("test",), n=N)
+    fabricate(tmp_path / "runs", {"zs": "zs", "ft": "ft-shortcut"}, ("test",), n=N, witness=False)
     rng = np.random.default_rng(0)
     rings = np.arange(N) % 12 == 4
     rows = (
@@ -33,8 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def typed(page: Path) -> None:
-    lines = "".join(blocks(page, "sh")).splitlines()
+def typed(lines: list[str]) -> None:
     assert lines
     for line in lines:
         program, *words = shlex.split(line)
@@ -43,7 +43,22 @@ def typed(page: Path) -> None:
         assert outcome.exit_code == 0, f"{line}\n{outcome.output}"
 
 
+def test_ask_people(repo: Path, folder: Path) -> None:
+    page = repo / "docs/how-to/ask-people.md"
+    lines = "".join(blocks(page, "sh")).splitlines()
+    typed([line for line in lines if " score " not in line])
+    (path,) = (folder / "runs/ft/study").glob("*.key.json")
+    key = json.loads(path.read_text())
+    for person, ever in (("ann", "yes"), ("bob", "no")):
+        answers = [{"item": item, "response": ever} for item in key["items"]]
+        answers += [{"item": item, "response": answer} for item, answer in key["checks"].items()]
+        told = {"study": key["study"], "participant": person, "answers": answers}
+        (folder / f"{person}.json").write_text(json.dumps(told))
+    typed([line for line in lines if " score " in line])
+    assert (folder / f"runs/ft/study/{key['study']}.scores.json").is_file()
+
+
 def test_compare_with_people(repo: Path, folder: Path) -> None:
-    typed(repo / "docs/how-to/compare-with-people.md")
+    typed("".join(blocks(repo / "docs/how-to/compare-with-people.md", "sh")).splitlines())
     assert (folder / "pairs.csv").read_text().startswith("Model,Human,Ind\n")
     assert (folder / "runs/ft/alignment/test.json").is_file()

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import optimize, special, stats
@@ -54,6 +54,7 @@ def test_weights_begin_with_the_items_themselves() -> None:
     assert (weights.sum(axis=1) == 7).all()
 
 
+@settings(max_examples=40)
 @given(
     hnp.arrays(np.float64, (8, 2), elements=st.integers(-4, 4).map(float)),
     hnp.arrays(np.int64, 8, elements=st.integers(0, 3)),

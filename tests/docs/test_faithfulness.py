@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from kept_tables import ROOT, check, keep, table, write
+
 PAGE = ROOT / "docs" / "explanation" / "faithfulness.md"
 KEPT = PAGE.parent / "measured" / "faithfulness"
-BLOCK = re.compile(r"(<!-- measured: ranking (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = {
     "causal": "causal",
     "faithful/blur": "insertion − deletion, blur",
@@ -31,8 +29,9 @@ COLUMNS = {
 Document = Mapping[str, Any]
 
 
-def ranking(document: Document) -> str:
+def ranking(run: str) -> str:
     """Every evidence set, best first by the causal score; controls in their place among them."""
+    document = json.loads((KEPT / f"{run}.json").read_text(encoding="utf-8"))
     ranked = sorted(document["sets"], key=_causal, reverse=True)
     head = ["", "attribution", *COLUMNS.values()]
     lines, place = [], 0
@@ -47,8 +46,7 @@ def ranking(document: Document) -> str:
         f"`{document['run']}`, {n} pictures of `{document['split']}`, {again} of them explained again, "
         f"{document['steps']} steps; the object's share of what decides: {_cell(share)}."
     )
-    table = "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
-    return f"{told}\n\n{table}"
+    return f"{told}\n\n{table(head, lines)}"
 
 
 def _causal(one: Document) -> float:
@@ -63,23 +61,15 @@ def _cell(one: Document | None) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def renewed(text: str) -> str:
-    def block(match: re.Match[str]) -> str:
-        document = json.loads((KEPT / f"{match[2]}.json").read_text(encoding="utf-8"))
-        return f"{match[1]}\n{ranking(document)}\n{match[3]}"
-
-    return BLOCK.sub(block, text)
+KINDS = {"ranking": ranking}
 
 
 def test_the_ranking_of_the_page_is_the_one_kept() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert BLOCK.search(text)
-    assert text == renewed(text), "python tests/docs/test_faithfulness.py writes the tables anew"
+    check(PAGE, KINDS, __file__)
 
 
 if __name__ == "__main__":
     for runs in sys.argv[1:]:
         for run in ("zs", "ft"):
-            KEPT.mkdir(parents=True, exist_ok=True)
-            shutil.copy(Path(runs) / run / "faithfulness" / "test.json", KEPT / f"{run}.json")
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+            keep(Path(runs) / run / "faithfulness" / "test.json", KEPT / f"{run}.json")
+    write([PAGE], KINDS)

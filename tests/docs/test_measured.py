@@ -7,15 +7,14 @@ After ``rationale run`` of ``prompt-tuning``, ``few-shot`` and ``weight-tuning``
 from __future__ import annotations
 
 import csv
-import re
-import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from kept_tables import ROOT, check, has_tables, keep, table, write
 
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "methods"
+PAGES = ROOT / "docs" / "explanation" / "methods"
 KEPT = PAGES / "measured"
 FILES = (
     "prompt-tuning/tuning.csv",
@@ -23,7 +22,6 @@ FILES = (
     "few-shot/shots.csv",
     "weight-tuning/weights.csv",
 )
-BLOCK = re.compile(r"(<!-- measured: (\w+) (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 METRICS = ("accuracy", "PT", "IR", "ECE")
 SHOTS = ("0", "1", "2", "4", "8", "16")
 MARKS = {"significant": "*", "robust": "*", "estimator-dependent": "*", "not audited": " ?"}
@@ -61,16 +59,11 @@ def change(row: Mapping[str, str] | None) -> str:
     return f"{percent(row['difference'], signed=True)} [{limits}]{MARKS.get(row['verdict'], '')}"
 
 
-def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(head)
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
-
-
-def halves(methods: Sequence[str]) -> str:
+def halves(*methods: str) -> str:
     return pairs(rows_of(FILES[0]), methods, "half", ("base", "new"))
 
 
-def splits(methods: Sequence[str]) -> str:
+def splits(*methods: str) -> str:
     return pairs(rows_of(FILES[3]), methods, "split", ("test", "swapped"))
 
 
@@ -93,7 +86,7 @@ def pairs(rows: Rows, methods: Sequence[str], axis: str, places: tuple[str, str]
     )
 
 
-def outliers(methods: Sequence[str]) -> str:
+def outliers(*methods: str) -> str:
     rows = rows_of(FILES[1])
     head = ["method", "classes", *METRICS]
     return table(
@@ -113,7 +106,7 @@ def outliers(methods: Sequence[str]) -> str:
     )
 
 
-def shots(methods: Sequence[str]) -> str:
+def shots(*methods: str) -> str:
     rows = rows_of(FILES[2])
     head = ["method", "shots:", *SHOTS[1:]]
     lines = [
@@ -130,29 +123,16 @@ def shots(methods: Sequence[str]) -> str:
     return f"Zero-shot: {told}.\n\n{table(head, lines)}"
 
 
-KINDS: Mapping[str, Callable[[Sequence[str]], str]] = {
-    "halves": halves,
-    "dor": outliers,
-    "shots": shots,
-    "splits": splits,
-}
-
-
-def renewed(text: str) -> str:
-    def block(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{KINDS[match[2]](match[3].split())}\n{match[4]}"
-
-    return BLOCK.sub(block, text)
+KINDS = {"halves": halves, "dor": outliers, "shots": shots, "splits": splits}
 
 
 def pages() -> list[Path]:
-    return [path for path in sorted(PAGES.glob("*.md")) if BLOCK.search(path.read_text(encoding="utf-8"))]
+    return [path for path in sorted(PAGES.glob("*.md")) if has_tables(path)]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda path: path.stem)
 def test_the_figures_of_a_page_are_the_recipes(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert text == renewed(text), "python tests/docs/test_measured.py writes the tables anew"
+    check(page, KINDS, __file__)
 
 
 def test_every_cell_of_the_kept_results_was_measured() -> None:
@@ -167,7 +147,5 @@ if __name__ == "__main__":
     for runs in sys.argv[1:]:
         for file in FILES:
             if (Path(runs) / file).is_file():
-                (KEPT / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(Path(runs) / file, KEPT / file)
-    for page in pages():
-        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
+                keep(Path(runs) / file, KEPT / file)
+    write(pages(), KINDS)

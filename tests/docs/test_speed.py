@@ -1,24 +1,30 @@
-"""The figures of the page on costs are those of the benchmarks' results that are kept.
+"""The figures of what things cost are those of the benchmarks' results that are kept.
 
-``python tests/docs/test_speed.py`` writes its tables anew.
+``python tests/docs/test_speed.py`` writes their tables anew.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "explanation" / "speed.md"
-BLOCK = re.compile(r"(<!-- measured: (\w+) (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+import pytest
+from kept_tables import ROOT, check, table, write
+
+PAGES = [ROOT / "docs" / "explanation" / f"{name}.md" for name in ("speed", "attributions")]
 
 Document = Mapping[str, Any]
 
 
-def explain(document: Document) -> str:
+def read(file: str) -> Document:
+    document: Document = json.loads((ROOT / file).read_text(encoding="utf-8"))
+    return document
+
+
+def explain(file: str) -> str:
+    document = read(file)
     models = list(dict.fromkeys(row["model"] for row in document["rows"]))
     cells = {(row["model"], row["timing"]["name"]): row for row in document["rows"]}
     works = list(dict.fromkeys(row["timing"]["name"] for row in document["rows"]))
@@ -26,7 +32,7 @@ def explain(document: Document) -> str:
     lines = [[work, *(one for model in models for one in _cost(cells.get((model, work))))] for work in works]
     batches = ", ".join(f"{cells[model, works[0]]['batch']} of `{model}`" for model in models)
     gains = "\n".join(_gain(cells, model) for model in models)
-    return f"{_machine(document['machine'])} Pictures a batch: {batches}.\n\n{_table(head, lines)}\n{gains}\n"
+    return f"{_machine(document['machine'])} Pictures a batch: {batches}.\n\n{table(head, lines)}\n{gains}\n"
 
 
 def _cost(row: Document | None) -> tuple[str, str]:
@@ -46,16 +52,14 @@ def _gain(cells: Mapping[tuple[str, str], Document], model: str) -> str:
 
 
 def _machine(machine: Document) -> str:
-    threads = f", {machine['threads']} threads" if machine["threads"] else ""
+    count = machine["threads"]
+    threads = f", {count} thread{'s' * (count > 1)}" if count else ""
     return f"{machine['device']}{threads}, {machine['precision']}, torch {machine['torch']}."
 
 
-def _table(head: list[str], lines: list[list[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
-
-
-def sizing(document: Document) -> str:
+def sizing(file: str) -> str:
     """Hours for 50,000 pictures and four methods on the machine of the measurement."""
+    document = read(file)
     works = ("forward", "last", "all", "audit grid")
     rates: dict[str, dict[str, float]] = {}
     for row in document["rows"]:
@@ -64,25 +68,35 @@ def sizing(document: Document) -> str:
         [f"`{model}`", *(f"{4 * 50_000 / own[work] / 3600:.1f} h" for work in works)]
         for model, own in rates.items()
     ]
-    return _table(["4 methods × 50,000 pictures", *works], lines)
+    return table(["4 methods × 50,000 pictures", *works], lines)
 
 
-KINDS: Mapping[str, Callable[[Any], str]] = {"explain": explain, "sizing": sizing}
+def attributions(file: str) -> str:
+    """Ratios of processor time, of the last layer and of all where an attribution has layers."""
+    document = read(file)
+    rows = document["rows"]
+    costs = {(row["model"], row["attribution"], row["layers"]): row for row in rows}
+    batches = {row["model"]: row["batch"] for row in rows if row["attribution"] == "forward"}
+    names = list(dict.fromkeys(row["attribution"] for row in rows if row["attribution"] != "forward"))
+    lines = [[f"`{name}`", *(_ratios(costs, model, name) for model in batches)] for name in names]
+    told = ", ".join(f"{batch} of `{model}`" for model, batch in batches.items())
+    head = ["", *(f"`{model}`" for model in batches)]
+    return f"{_machine(document['machine'])} Pictures a batch: {told}.\n\n{table(head, lines)}"
 
 
-def renewed(text: str) -> str:
-    def block(match: re.Match[str]) -> str:
-        document = json.loads((ROOT / match[3]).read_text(encoding="utf-8"))
-        return f"{match[1]}\n{KINDS[match[2]](document)}\n{match[4]}"
-
-    return BLOCK.sub(block, text)
+def _ratios(costs: Mapping[tuple[str, str, str | None], Document], model: str, name: str) -> str:
+    found = [costs[model, name, layers] for layers in (None, "last", "all") if (model, name, layers) in costs]
+    ratios = [row["times"] * row["timing"]["processor_ratio"] for row in found]
+    return " · ".join(f"{one:.2f}" if one < 10 else f"{one:,.0f}" for one in ratios) or "–"
 
 
-def test_the_figures_of_the_page_are_those_kept() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    assert BLOCK.search(text)
-    assert text == renewed(text), "python tests/docs/test_speed.py writes the tables anew"
+KINDS = {"explain": explain, "sizing": sizing, "attributions": attributions}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_figures_of_a_page_are_those_kept(page: Path) -> None:
+    check(page, KINDS, __file__)
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    write(PAGES, KINDS)

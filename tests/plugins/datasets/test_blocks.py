@@ -295,3 +295,10 @@ def test_fingerprints_follow_the_options():
 def test_an_unknown_split_is_refused():
     with pytest.raises(InputError, match="other-style"):
         split("other-colour")
+
+
+def test_what_it_holds_is_known_beforehand():
+    options = BlocksOptions(train_size=6, test_size=4)
+    told, dataset = Blocks.nominal(options), Blocks(options)
+    assert told.splits == {name: len(dataset.split(name)) for name in dataset.splits}
+    assert (told.evaluation, told.classes) == (dataset.evaluation, len(dataset.task.classnames))

@@ -20,8 +20,8 @@ from .specification import ticks
 METRICS = ("PT", "IR", "lift")
 _WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 380, 164, 370, 40, 19
 """Width of the drawing, edges of its axis, where rows begin, and the height of one."""
-_LEAST, _MOST = 2.6, 7.0
-"""Radius of a dot: its area is the weight's, as far as it can be seen."""
+_LEAST, _MOST = 2.2, 6.5
+"""Radius of a dot: its area is the weight's, the largest weight's the most, as far as it can be seen."""
 
 
 class _Axis(NamedTuple):
@@ -46,9 +46,14 @@ def _forest(one: AcrossAttributions, metric: str, where: str) -> Markup | None:
         return None
     axis, height = _axis(known, metric), _TOP + _ROW * len(known)
     label = f"Difference in {metric} by every attribution, {one.run} minus {one.baseline}, {where}"
-    main = one.lines[0].differences[metric].difference or 0.0
+    main, heaviest = one.lines[0], max(line.weight or 0.0 for line in known)
     rows = Markup("").join(
-        _row(axis, _TOP + _ROW * place + _ROW // 2, line, metric, main) for place, line in enumerate(known)
+        Markup('<g transform="translate(0 {y})"{bold}>{row}</g>').format(
+            y=_TOP + _ROW * place + _ROW // 2,
+            bold=Markup(' font-weight="bold"') if line is main else "",
+            row=_row(axis, line, metric, main.differences[metric].difference or 0.0, heaviest),
+        )
+        for place, line in enumerate(known)
     )
     return Markup(
         '<svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}" font-size="11.5" '
@@ -89,30 +94,30 @@ def _frame(axis: _Axis, height: float, metric: str) -> Markup:
     ).format(metric=metric, unit=unit, grid=grid, zero=axis.x(0.0), top=_TOP, bottom=height, numbers=numbers)
 
 
-def _row(axis: _Axis, y: float, line: ByAttribution, metric: str, main: float) -> Markup:
+def _row(axis: _Axis, line: ByAttribution, metric: str, main: float, heaviest: float) -> Markup:
     low, value, high = _limits(line, metric) or (math.nan,) * 3
     shade = _shade(line.differences[metric], main)
     return Markup(
-        '<text x="{left}" y="{text}" text-anchor="end">{name}</text>'
-        '<path d="M{low} {y}H{high}" stroke="{shade}" stroke-width="1.6"></path>'
-        '<circle cx="{x}" cy="{y}" r="{radius}" fill="{fill}" stroke="{shade}" stroke-width="1.6"></circle>'
+        '<text x="{left}" y="4" text-anchor="end">{name}</text>'
+        '<path d="M{low} 0H{high}" stroke="{shade}" stroke-width="1.6"></path>'
+        '<circle cx="{x}" r="{radius}" fill="{fill}" stroke="{shade}" stroke-width="1.6"></circle>'
     ).format(
         left=_LEFT - 8,
-        text=y + 4,
         name=line.name,
         low=axis.x(low),
         high=axis.x(high),
         x=axis.x(value),
-        y=y,
-        radius=_radius(line.weight),
+        radius=_radius(line.weight, heaviest),
         fill="var(--paper)" if line.weight == 0 else shade,
         shade=shade,
     )
 
 
-def _radius(weight: float | None) -> float:
+def _radius(weight: float | None, heaviest: float) -> float:
     """All alike where nothing was weighed."""
-    return 4.0 if weight is None else round(max(_LEAST, _MOST * math.sqrt(weight)), 1)
+    if weight is None or heaviest == 0:
+        return 4.0
+    return round(max(_LEAST, _MOST * math.sqrt(weight / heaviest)), 1)
 
 
 def _shade(point: GridPoint, main: float) -> str:

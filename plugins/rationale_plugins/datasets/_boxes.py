@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -13,6 +12,8 @@ from typing import Any, NamedTuple
 from rationale_cli.contracts import Boxes
 from rationale_cli.errors import InputError
 from rationale_cli.toolkit.pictures import same_proportions
+
+from ._rows import table_rows
 
 _QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -47,7 +48,7 @@ def read_boxes(path: Path) -> dict[str, list[Box]]:
     try:
         for name, box in rows:
             found.setdefault(name.replace("\\", "/").removeprefix("./"), []).append(checked(box))
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(
             f"Expected a file of boxes but could not read it: {error}.", where=str(path)
         ) from error
@@ -131,19 +132,9 @@ def _turned(corner: tuple[float, float], stored: tuple[int, int], orientation: i
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Box]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restval="")
-        header = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-        missing = [column for column in _COLUMNS if column not in header]
-        if missing:
-            raise InputError(
-                f"Expected the columns {', '.join(_COLUMNS)} but {', '.join(missing)} is missing.",
-                where=str(path),
-            )
-        for row in reader:
-            source = f"{path}, line {reader.line_num}"
-            left, top, right, bottom = (number(row[header[side]], source) for side in SIDES)
-            yield row[header["path"]].strip(), Box(left, top, right, bottom, source)
+    for source, row in table_rows(path, _COLUMNS):
+        left, top, right, bottom = (number(row[side], source) for side in SIDES)
+        yield row["path"], Box(left, top, right, bottom, source)
 
 
 def _coco(path: Path) -> Iterator[tuple[str, Box]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rationale_cli.errors import InputError
 
 from ._layout import UNSPLIT, Layout, Record
+from ._rows import table_rows
 from ._tree import File
 
 TABLE = "stimuli.csv"
@@ -27,7 +27,7 @@ def read_table(path: Path) -> Layout:
     a value or a file that is missing, and for a picture that is named twice in one split.
     """
     splits: dict[str, dict[str, Record]] = {}
-    for source, row in rows(path, _REQUIRED):
+    for source, row in table_rows(path, _REQUIRED):
         record = _record(path.parent, row, source)
         of_split = splits.setdefault(row.get("split", UNSPLIT), {})
         if record.id in of_split:
@@ -36,31 +36,6 @@ def read_table(path: Path) -> Layout:
     if not splits:
         raise InputError("Expected a row for each picture but the table has none.", where=str(path))
     return Layout({name: tuple(records.values()) for name, records in splits.items()}, ())
-
-
-def rows(path: Path, required: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """(file and line, for messages; column → value) of each row; columns in lower case, values stripped.
-
-    Raises ``InputError`` where the file cannot be read or a required column is missing.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            names = {name: name.strip().lower() for name in reader.fieldnames or ()}
-            missing = [column for column in required if column not in names.values()]
-            if missing:
-                raise InputError(
-                    f"Expected the columns {', '.join(required)} but {', '.join(missing)} is missing.",
-                    where=str(path),
-                    next_step="name the columns in the table's first line",
-                )
-            for row in reader:
-                yield (
-                    f"{path}, line {reader.line_num}",
-                    {told: row[name].strip() for name, told in names.items()},
-                )
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"Expected a table but could not read it: {error}.", where=str(path)) from error
 
 
 def _record(folder: Path, row: Mapping[str, str], source: str) -> Record:

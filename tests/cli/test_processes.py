@@ -47,12 +47,16 @@ def same_checkpoint(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "epochs"), [("flcp", "1"), ("prograd", "3"), ("promptsrc", "2")])
+@pytest.mark.parametrize(
+    ("method", "epochs", "regularizer"),
+    [("flcp", "1", "none"), ("prograd", "3", "none"), ("promptsrc", "2", "none"), ("ft", "1", "gaa-mass,group-dro")],
+)
 def test_training_with_two_processes_equals_one(
-    rationale: Command, tmp_path: Path, method: str, epochs: str
+    rationale: Command, tmp_path: Path, method: str, epochs: str, regularizer: str
 ) -> None:
     for processes in ("1", "2"):
         words = ("--method", method, "--epochs", epochs, "--processes", processes, "--run", f"p{processes}")
+        words += ("--regularizer", regularizer)
         rationale("finetune", *QUICK, "--set", "train.optimizer=sgd", "--lr", "0.01", *words)
     same_checkpoint(tmp_path)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ._logistic import Fit, Labelled, path, regressions
 
-_TRIALS = 5
+_TRIALS = 3
 """Subsets that a strength is judged on."""
 
 

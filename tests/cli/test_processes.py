@@ -49,7 +49,12 @@ def same_checkpoint(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "epochs", "regularizer"),
-    [("flcp", "1", "none"), ("prograd", "3", "none"), ("promptsrc", "2", "none"), ("ft", "1", "gaa-mass,group-dro")],
+    [
+        ("flcp", "1", "none"),
+        ("prograd", "3", "none"),
+        ("promptsrc", "2", "none"),
+        ("ft", "1", "gaa-mass,group-dro"),
+    ],
 )
 def test_training_with_two_processes_equals_one(
     rationale: Command, tmp_path: Path, method: str, epochs: str, regularizer: str

@@ -8,27 +8,27 @@ from dataclasses import replace
 from ..measures.alignment_results import Alignment, Mixed, ModelAlignment, People
 from ..measures.estimates import Estimate
 from .layout_csv import written
-from .numbers import PERCENT, PLAIN, Unit, interval, number
+from .numbers import PERCENT, RATIO, Unit, interval, number
 from .tables import Cell, Row, Table, estimated
 
 PEOPLE = (
     ("accuracy", "accuracy", PERCENT),
     ("majority", "majority's accuracy", PERCENT),
     ("agreement", "agreement", PERCENT),
-    ("truth", "r with truth", PLAIN),
-    ("one_out", "leave-one-out r", PLAIN),
-    ("reliability", "reliability", PLAIN),
+    ("truth", "r with truth", RATIO),
+    ("one_out", "leave-one-out r", RATIO),
+    ("reliability", "reliability", RATIO),
 )
 MODELS = (
     ("accuracy", "accuracy", PERCENT),
     ("agreement", "agreement", PERCENT),
     ("majority", "with majority", PERCENT),
-    ("pearson", "r", PLAIN),
-    ("spearman", "ρ", PLAIN),
-    ("normalised", "r / ceiling", PLAIN),
-    ("within", "within person", PLAIN),
-    ("pooled", "pooled ρ", PLAIN),
-    ("pseudo_r", "pseudo-r", PLAIN),
+    ("pearson", "r", RATIO),
+    ("spearman", "ρ", RATIO),
+    ("normalised", "r / ceiling", RATIO),
+    ("within", "within person", RATIO),
+    ("pooled", "pooled ρ", RATIO),
+    ("pseudo_r", "pseudo-r", RATIO),
 )
 """Measure, title of its column, unit."""
 
@@ -121,8 +121,8 @@ def _mixed(fitted: Sequence[tuple[ModelAlignment, Mixed]], head: str) -> Table:
 
 
 def _mixed_cells(found: Mixed) -> Iterator[Cell]:
-    yield estimated(Estimate(found.slope, found.low, found.high, 0), PLAIN)
-    yield estimated(Estimate(found.pseudo_r, None, None, 0), PLAIN)
+    yield estimated(Estimate(found.slope, found.low, found.high, 0), RATIO)
+    yield estimated(Estimate(found.pseudo_r, None, None, 0), RATIO)
 
 
 Columns = tuple[tuple[str, str, Unit], ...]

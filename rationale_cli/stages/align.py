@@ -124,8 +124,8 @@ def run(request: AlignRequest, progress: Progress | None = None) -> Alignment:
         request.seed,
         dict(aligned.evidence),
     )
-    for name, one in named(request.runs):
-        write_alignment(one, name, result)
+    for name, aligned_run in named(request.runs):
+        write_alignment(aligned_run, name, result)
     return result
 
 

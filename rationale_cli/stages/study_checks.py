@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,9 @@ _WIDTH = 0.09
 
 
 def obvious(
-    outline: Sequence[Sequence[Sequence[float]]], grid: tuple[int, int], expected: Literal["yes", "no"]
+    outline: Sequence[Sequence[Sequence[float]]], grid: tuple[int, int], valid: bool
 ) -> npt.NDArray[np.uint8] | None:
-    """h×w bytes of relevance: all on the object (``yes``), or a spot far from it (``no``).
+    """h×w bytes of relevance: all on the object if it shall be ``valid``, else a spot far from it.
 
     None where the object does not allow for it: without an outline, tiny, or filling the picture.
     """
@@ -34,7 +33,7 @@ def obvious(
     inside = covered(outline, (height, width))
     if not _LEAST <= inside.mean() <= _MOST:
         return None
-    if expected == "yes":
+    if valid:
         return patch_bytes(np.asarray(ndimage.gaussian_filter(inside, 0.4), np.float32))
     distance = ndimage.distance_transform_edt(inside == 0, sampling=(1 / height, 1 / width))
     row, column = np.unravel_index(np.argmax(distance), distance.shape)

@@ -64,7 +64,9 @@ def run(request: StudyScoreRequest) -> StudyScore:
     counted, excluded = _attentive(everybody, key, request.passing)
     judged = _judged(evidence, key, counted, Resampling(request.replicates, request.seed))
     n = int(np.isfinite(judged.votes[0]).sum())
-    said = Counter(one.response for person in counted for one in person.answers if one.item in key.items)
+    said: Counter[str] = Counter(
+        one.response for person in counted for one in person.answers if one.item in key.items
+    )
     result = StudyScore(
         SCHEMA,
         key.study,

@@ -225,11 +225,11 @@ def test_a_run_that_nobody_can_be_asked_about(run: Run, tmp_path: Path) -> None:
 
 def test_obvious_relevance() -> None:
     square = [[[10, 10], [40, 10], [40, 40], [10, 40]]]
-    on, off = obvious(square, (10, 10), "yes"), obvious(square, (10, 10), "no")
+    on, off = obvious(square, (10, 10), True), obvious(square, (10, 10), False)
     inside = np.zeros((10, 10), bool)
     inside[1:4, 1:4] = True
     assert on[inside].sum() / on.sum() > 0.7
     assert off[inside].sum() == 0 and off.max() == 255
-    assert obvious([], (10, 10), "yes") is None
-    assert obvious([[[0, 0], [100, 0], [100, 100], [0, 100]]], (10, 10), "no") is None
-    assert obvious(square, (2, 2), "yes").shape == (6, 6)
+    assert obvious([], (10, 10), True) is None
+    assert obvious([[[0, 0], [100, 0], [100, 100], [0, 100]]], (10, 10), False) is None
+    assert obvious(square, (2, 2), True).shape == (6, 6)

@@ -56,7 +56,7 @@ def rationale_models() -> list[Entry]:
         Entry(
             "tiny-chat",
             f"{_MODELS}.tiny_chat:TinyChat",
-            "A small generative model (LLaVA) with random weights, to be tuned; no download",
+            "A small LLaVA on tiny-clip's image tower, to be tuned; no download",
         ),
         Entry(
             "tiny-albef",

@@ -188,7 +188,7 @@ def test_a_question_longer_than_the_model_reads_is_refused(tiny):
         AnswerClassifier(tiny, Task(("disc", "star"), question="why " * 300))
 
 
-@pytest.mark.parametrize("name", ["gaa", "rollout", "grad-eclip", "random-head", "wrong-class", "random"])
+@pytest.mark.parametrize("name", ["gaa", "grad-eclip", "random-head"])
 def test_attributions_hold_their_contract(tiny, name):
     plugin = REGISTRY.load("attribution", name)
     check_attribution(plugin(plugin.Options()), AnswerClassifier(tiny, TASK).eval(), batch=2)

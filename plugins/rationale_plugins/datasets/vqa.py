@@ -98,7 +98,7 @@ class _Row(NamedTuple):
     answer: str
     split: str
     mask: str
-    sides: tuple[float, ...]
+    box: Box | None
     where: str
 
 
@@ -126,10 +126,15 @@ def _row(row: Mapping[str, str], where: str) -> _Row:
     split, mask, *sides = (row.get(column, "").strip() for column in ("split", "mask", *SIDES))
     if not (image and question and answer):
         raise InputError("Expected an image, a question and an answer but one of them is empty.", where=where)
-    numbers = tuple(number(side, where) for side in sides) if any(sides) else ()
-    if numbers:
-        checked(Box(*numbers, where))
-    return _Row(image.replace("\\", "/").removeprefix("./"), question, answer, split, mask, numbers, where)
+    box = _box([number(side, where) for side in sides], where) if any(sides) else None
+    if box is not None:
+        checked(box)
+    return _Row(image.replace("\\", "/").removeprefix("./"), question, answer, split, mask, box, where)
+
+
+def _box(sides: Sequence[float], where: str) -> Box:
+    left, top, right, bottom = sides
+    return Box(left, top, right, bottom, where)
 
 
 def _of_question(rows: Sequence[_Row], wanted: str | None, table: Path) -> list[_Row]:
@@ -161,7 +166,7 @@ def _pictures(rows: Sequence[_Row]) -> Iterator[_Picture]:
                 where=own[-1].where,
                 next_step="leave out pictures on whose answer people differ; several rows are several boxes",
             )
-        boxes = tuple(row.sides for row in own if row.sides)
+        boxes = tuple(row.box[:4] for row in own if row.box is not None)
         yield _Picture(image, own[0].answer, own[0].split, own[0].mask or boxes or None)
 
 
@@ -196,4 +201,4 @@ def _evidence(root: Path, record: Record, image: Image.Image) -> Evidence | None
         return None
     if isinstance(note, str):
         return Mask(read_mask(root / note, image.size))
-    return place([Box(*sides, str(root / record.path)) for sides in note], image.size, 1)
+    return place([_box(sides, str(root / record.path)) for sides in note], image.size, 1)

@@ -40,6 +40,7 @@ class ChatModel(nn.Module):
     """
 
     recommended: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    _unit: Tensor
 
     def __init__(self, model: Any, processor: Any, side: int, question: str | None, where: str) -> None:
         super().__init__()
@@ -60,8 +61,7 @@ class ChatModel(nn.Module):
     @property
     def logit_scale(self) -> Tensor:
         """1: a generative model has no temperature of its own."""
-        unit: Tensor = self._unit
-        return unit
+        return self._unit
 
     def patch_grid(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the picture's tokens in the prompt."""

@@ -1,7 +1,8 @@
 """tiny-chat: a small generative model of the LLaVA architecture that needs no download.
 
-Pictures of 64×64 pixels, an 8×8 grid of patches; four blocks of a vision transformer and three of a language
-model, both 128 wide, one million parameters. Its weights are random: it is there to be tuned.
+As LLaVA is made: the image tower of a CLIP, here tiny-clip's with its weights, up to its last block but one;
+a projector; and a language model, here two blocks of Llama, 64 wide, with random weights. It is there to be
+tuned: as it comes it knows no word.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from torch import Tensor, nn
 from transformers import (
     CLIPImageProcessor,
     LlavaConfig,
@@ -20,14 +22,17 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerFast,
 )
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from rationale_cli.contracts import PluginOptions
 from rationale_cli.toolkit.weights import load, locate, read_tensors
 
 from ._chat import ChatModel
+from ._tiny_towers import HEADS, IMAGE_SIZE, PATCH, WIDTH, ImageTower
 from ._words import WORDS
+from .tiny_clip import SHIPPED
 
-IMAGE_SIZE, PATCH, WIDTH, CONTEXT = 64, 8, 128, 256
+LANGUAGE_WIDTH, CONTEXT = 64, 256
 _PAD, _UNKNOWN, _START, _END, _IMAGE = _SPECIAL = ("[PAD]", "[UNK]", "[START]", "[END]", "[IMAGE]")
 _SIGNS = ascii_lowercase + digits
 _ASKING = (
@@ -53,8 +58,9 @@ _TEMPLATE = (
 class TinyChatOptions(PluginOptions):
     """Options of tiny-chat."""
 
-    weights: str = "none"
-    """``none`` (random, from the run's seed) or a safetensors file."""
+    weights: str = "default"
+    """``default`` (those of tiny-clip in the image tower, else random), ``none`` (all random, from the run's
+    seed) or a safetensors file."""
     question: str | None = None
     """What is asked about each picture; by default what the dataset's task asks."""
 
@@ -74,31 +80,58 @@ class TinyChat(ChatModel):
         model = LlavaForConditionalGeneration._from_config(
             _config(), attn_implementation="sdpa", dtype=torch.float32
         )
+        tower = model.model.vision_tower = _Tower()
         super().__init__(model, _processor(), IMAGE_SIZE, options.question, "tiny-chat")
-        self.weights_files: tuple[Path, ...] = locate(options.weights, {}, "tiny-chat")
+        self.weights_files: tuple[Path, ...] = (SHIPPED,)
+        if options.weights == "default":
+            tensors = read_tensors(SHIPPED)
+            own = {name: one for name, one in tensors.items() if name.startswith("image.")}
+            load(tower, own, where=str(SHIPPED))
+            return
+        self.weights_files = locate(options.weights, {}, "tiny-chat")
         if self.weights_files:
             load(self, read_tensors(self.weights_files), where=str(self.weights_files[0]))
 
 
+class _Tower(nn.Module):
+    """tiny-clip's image tower as LLaVA asks a vision tower: the tokens before each block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image = ImageTower()
+
+    def forward(self, pixel_values: Tensor, **_: object) -> BaseModelOutputWithPooling:
+        """B×3×64×64 → states B×65×128, CLS first; the last are those that the last block reads."""
+        states: list[Tensor] = []
+
+        def seen(index: int, tokens: Tensor) -> Tensor:
+            states.append(tokens)
+            return tokens
+
+        self.image(pixel_values, seen)
+        return BaseModelOutputWithPooling(last_hidden_state=states[-1], hidden_states=tuple(states))
+
+
 def _config() -> LlavaConfig:
-    shared = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_attention_heads": 4}
     return LlavaConfig(
+        # Of the tower that is exchanged only the width matters.
         vision_config={
-            **shared,
             "model_type": "clip_vision_model",
-            "num_hidden_layers": 4,
-            "image_size": IMAGE_SIZE,
-            "patch_size": PATCH,
+            "hidden_size": WIDTH,
+            "num_attention_heads": HEADS,
+            "num_hidden_layers": 1,
         },
         text_config={
-            **shared,
             "model_type": "llama",
-            "num_hidden_layers": 3,
+            "hidden_size": LANGUAGE_WIDTH,
+            "intermediate_size": 2 * LANGUAGE_WIDTH,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "vocab_size": len(PIECES),
             "max_position_embeddings": CONTEXT,
             # By the width: with that of large models, no token could become likely.
-            "initializer_range": WIDTH**-0.5,
+            "initializer_range": LANGUAGE_WIDTH**-0.5,
             "pad_token_id": PIECES.index(_PAD),
             "bos_token_id": PIECES.index(_START),
             "eos_token_id": PIECES.index(_END),

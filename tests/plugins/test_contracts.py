@@ -33,6 +33,7 @@ SAME_STEP = {"rationale:dfr", "rationale:kgcoop", "rationale:lp-ft", "rationale:
 EXAMPLES = {f"rationale:{name}" for name in ("ft", "lp", "coop", "flcp", "promptsrc", "clip-lora")}
 """Methods on which regularizers are tried that ask nothing of a method."""
 SMALL = {
+    "rationale:dfr": {"subsets": 2, "strengths": 2},
     "rationale:scenes": {"size": 32, "train_size": 14, "test_size": 13},
     "rationale:blocks": {"pixels": 32, "train_size": 2, "test_size": 2},
     "rationale:integrated-gradients": {"steps": 2},
@@ -101,7 +102,7 @@ def test_models(name):
 
 @pytest.mark.parametrize("name", every("method"))
 def test_methods(name):
-    method, model = built("method", name), FakeModel()
+    method, model = built("method", name, **SMALL.get(name, {})), FakeModel()
     lacking = [need for need in method.needs if not hasattr(model, need)]
     if lacking:
         pytest.skip(f"{name} needs a model with {lacking}")

@@ -93,6 +93,7 @@ MODELS = {
 METHODS = [one.qualified for one in REGISTRY.entries("method")]
 SETTINGS = {f"rationale:{name}": {"context": 4, "words": ""} for name in ("coop", "prograd")}
 """Small models read short texts."""
+SETTINGS["rationale:dfr"] = {"subsets": 1, "strengths": 2}
 LABELS = torch.tensor([0, 1, 2, 1])
 ESTIMATORS = [Specification("last", "dot"), Specification("all", "native")]
 

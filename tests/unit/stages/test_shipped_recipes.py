@@ -31,7 +31,7 @@ EPOCHS = {("albef", "caltech101"): 5, ("blip", "caltech101"): 3, ("albef", "cub"
 BATCHES = {**{(model, "imagenet"): 512 for model in MODELS}, ("albef", "cub"): 128, ("blip", "cub"): 128}
 
 
-QUICK = ("prompt-tuning", "few-shot", "weight-tuning")
+QUICK = ("prompt-tuning", "few-shot", "weight-tuning", "cognition")
 """Recipes of many runs that look at them by one estimator."""
 
 

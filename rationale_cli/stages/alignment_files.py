@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from ..contracts import Progress
 from ..errors import InputError
@@ -41,9 +42,9 @@ class Answered:
     def scores(self, positive: int) -> npt.NDArray[np.float64]:
         """Probability of one class for each picture; NaN where it was not stored."""
         if self.predictions is not None and self.predictions.has_logits:
-            from scipy.special import softmax
-
-            return np.asarray(softmax(self.predictions.logits().astype(np.float64), axis=1)[:, positive])
+            return np.asarray(
+                special.softmax(self.predictions.logits().astype(np.float64), axis=1)[:, positive]
+            )
         confidence = self.table.confidence.astype(np.float64)
         other = 1 - confidence if len(self.classnames) == 2 else np.nan
         return np.where(self.table.prediction == positive, confidence, other)

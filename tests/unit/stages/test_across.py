@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -144,6 +145,16 @@ def test_page_and_json_tell_it(runs: tuple[Run, Run]) -> None:
     assert "Are the heatmaps of" in html
     document = to_json(score(ScoreRequest(runs, replicates=400)))
     assert [one["run"] for one in document["tables"][0]["across"]] == ["zs", "ft"]
+
+
+def test_without_weights_the_page_has_every_other_column(runs: tuple[Run, Run]) -> None:
+    html = report(ReportRequest(runs)).path.read_text(encoding="utf-8")
+    section = html[html.index('<section id="attributions">') :]
+    heads = re.findall(r"<thead><tr>(.*?)</tr>", section[: section.index("</section>")])
+    assert ["weight" in head for head in heads] == [False, False]
+    for head, body in zip(heads, re.findall(r"<tbody>(.*?)</tbody>", section, re.DOTALL), strict=False):
+        cells = [row.count("<td>") for row in body.split("</tr>")[:-1]]
+        assert set(cells) == {head.count("<th ") - 1} == {4}
 
 
 def test_one_attribution_is_no_comparison(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ class _Loop:
             masks = _masks(batch, device) if self.pictures.masked else None
             groups = _moved(self._numbers(batch.ids), device) if self.groups else None
             # A method's own step takes two.
-            yield (pixels, labels) if masks is groups is None else (pixels, labels, masks, groups)
+            yield (pixels, labels) if masks is None and groups is None else (pixels, labels, masks, groups)
 
     def _numbers(self, ids: Sequence[str]) -> Tensor:
         """Of the groups of these pictures."""

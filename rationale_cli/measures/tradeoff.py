@@ -133,8 +133,8 @@ def _contrast(
         return found
     mean = ours.minus(theirs).mean()
     names = " ".join(against.runs[each][column.split].run for each in shared[1])
-    told = (defined(part) for part in (mean.mean, mean.low, mean.high, mean.p))
-    return found._replace(difference=SeedDifference(names, *told, "undefined"))
+    value, low, high, p = (defined(part) for part in (mean.mean, mean.low, mean.high, mean.p))
+    return found._replace(difference=SeedDifference(names, value, low, high, p, "undefined"))
 
 
 def _paired(one: Rival, other: Rival) -> tuple[list[Seeds], list[Seeds]]:
@@ -189,7 +189,9 @@ def _of_terms(
 
 def _background(one: Measured) -> tuple[Floats, npt.NDArray[np.bool_]] | None:
     seen: Witness | None = next((one.witness[kind] for kind in _BACKGROUNDS if kind in one.witness), None)
-    return None if seen is None else (seen.right - 1 / len(one.classnames), seen.known)
+    if seen is None:
+        return None
+    return seen.right.astype(np.float64) - 1 / len(one.classnames), seen.known
 
 
 def _object_share(one: Measured) -> tuple[Floats, npt.NDArray[np.bool_]] | None:

@@ -159,5 +159,5 @@ def _change(metric: str, one: Pooled, p_holm: float) -> TransferChange:
     if verdict == "significant" and metric in ("PT", "V"):
         verdict = "not audited"
     low, high = within_shares(one)
-    numbers = (defined(number) for number in (one.value, low, high, one.p, p_holm))
-    return TransferChange(*numbers, verdict)
+    value, low, high, p, holmed = (defined(number) for number in (one.value, low, high, one.p, p_holm))
+    return TransferChange(value, low, high, p, holmed, verdict)

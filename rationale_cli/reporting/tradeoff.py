@@ -126,7 +126,9 @@ def planes(layout: TradeoffLayout, rivals: Sequence[Rated], basis: Basis) -> Pla
         )
         for across, up in layout.planes
     )
-    return Planes(f"{layout.name}-planes", f"{layout.title}: what is paid for what", tuple(names), found)
+    return Planes(
+        f"{layout.name}-planes", f"{layout.title}: one measure against another", tuple(names), found
+    )
 
 
 def drawing(plane: Plane, rivals: Sequence[str]) -> Markup:
@@ -154,11 +156,11 @@ def _mark(axes: Axes, one: Point, place: int) -> None:
     x, y = scaled(one.across.value, one.across.unit), scaled(one.up.value, one.up.unit)
     shade = ink.colour(place)
     if one.across.low is not None:
-        ends = [scaled(end, one.across.unit) for end in (one.across.low, one.across.high)]
-        axes.hlines(y, *ends, linewidth=1, color=shade, alpha=0.6, zorder=2)
+        low, high = (scaled(end, one.across.unit) for end in (one.across.low, one.across.high))
+        axes.hlines(y, low, high, linewidth=1, color=shade, alpha=0.6, zorder=2)
     if one.up.low is not None:
-        ends = [scaled(end, one.up.unit) for end in (one.up.low, one.up.high)]
-        axes.vlines(x, *ends, linewidth=1, color=shade, alpha=0.6, zorder=2)
+        low, high = (scaled(end, one.up.unit) for end in (one.up.low, one.up.high))
+        axes.vlines(x, low, high, linewidth=1, color=shade, alpha=0.6, zorder=2)
     axes.plot([x], [y], marker=ink.marker(place), ms=7, color=shade, ls="none", zorder=3)
 
 

@@ -354,6 +354,11 @@ def rationale_regularizers() -> list[Entry]:
             "Relevance lies where zero-shot sees the class's text; needs no annotation",
         ),
         Entry(
+            "guided-counterfactual",
+            f"{_REGULARIZERS}.guided_counterfactual:GuidedCounterfactual",
+            "counterfactual by zero-shot's heatmaps for masks; needs no annotation",
+        ),
+        Entry(
             "background-augment",
             f"{_REGULARIZERS}.background_augment:BackgroundAugment",
             "Baseline: objects on other backgrounds, the label kept; needs masks or boxes",
@@ -367,11 +372,6 @@ def rationale_regularizers() -> list[Entry]:
             "group-dro",
             f"{_REGULARIZERS}.group_dro:GroupDro",
             "Group DRO: the groups that do worst weigh most; needs data with groups",
-        ),
-        Entry(
-            "guided-counterfactual",
-            f"{_REGULARIZERS}.guided_counterfactual:GuidedCounterfactual",
-            "counterfactual by zero-shot's heatmaps for masks; needs no annotation",
         ),
     ]
 

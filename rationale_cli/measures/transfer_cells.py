@@ -158,6 +158,6 @@ def _change(metric: str, one: Pooled, p_holm: float) -> TransferChange:
     verdict: Verdict = plain(p_holm)
     if verdict == "significant" and metric in ("PT", "V"):
         verdict = "not audited"
-    low, high = within_shares(one)
-    value, low, high, p, holmed = (defined(number) for number in (one.value, low, high, one.p, p_holm))
+    told = (one.value, *within_shares(one), one.p, p_holm)
+    value, low, high, p, holmed = (defined(number) for number in told)
     return TransferChange(value, low, high, p, holmed, verdict)

@@ -23,6 +23,8 @@ from rationale_cli.engine.support import TrainingPictures
 from rationale_cli.errors import InputError
 from rationale_cli.recipe import Draft, from_mapping, from_sets, load_recipe
 from rationale_cli.registry import Registry
+from rationale_cli.reporting.cells import columns
+from rationale_cli.reporting.tables import score_table
 from rationale_cli.stages.estimate import run as estimate
 from rationale_cli.stages.finetune import FinetuneRequest
 from rationale_cli.stages.finetune import run as finetune
@@ -231,5 +233,9 @@ def test_the_recipe_of_waterbirds(birds, tmp_path):
         }
         assert row.metrics["worst_group"].n == 10
         assert row.metrics["worst_group"].value == min(one.accuracy.value for one in row.groups)
+    assert [column.key for column in columns(table)][:2] == ["accuracy", "worst_group"]
+    shown = score_table(table)
+    assert shown.columns[1] == "worst group"
+    assert any(line.startswith("Worst group: the lowest accuracy") for line in shown.legend)
     kept = json.loads((done.runs[0].path / "scores.json").read_text())
     assert kept["tables"][0]["rows"][0]["groups"][0]["name"]

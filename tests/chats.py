@@ -28,7 +28,14 @@ TEXTS = [
 ]
 TEXTS += ["User: Assistant: cat dog Cat Dog red blue", "a photo of a very small red car in the rain"]
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-LANGUAGE = {**SIZES, "num_key_value_heads": 2, "max_position_embeddings": 512, "tie_word_embeddings": False}
+LANGUAGE = {
+    **SIZES,
+    "bos_token_id": 1,
+    "eos_token_id": 1,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": False,
+}
 PICTURES = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
 SIDE = 32
 """Pixels of a picture."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
+from rationale_plugins.methods.zero_shot import ZeroShot
 from rationale_plugins.models.huggingface_chat import HuggingFaceChat
 from rationale_plugins.models.tiny_chat import TinyChat
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from rationale_cli.contracts import Specification, Task
+from rationale_cli.engine.build import Built
+from rationale_cli.engine.retarget import classifier_for
 from rationale_cli.errors import InputError
 from rationale_cli.registry import Registry
 from rationale_cli.testing import check_attribution, check_model
@@ -186,6 +191,17 @@ def test_the_question_is_the_users_else_the_tasks_else_a_list(tiny):
 def test_a_question_longer_than_the_model_reads_is_refused(tiny):
     with pytest.raises(InputError, match="at most 256 tokens"):
         AnswerClassifier(tiny, Task(("disc", "star"), question="why " * 300))
+
+
+def test_a_split_that_asks_another_question_is_asked_it(tiny):
+    method = ZeroShot(ZeroShot.Options())
+    fitted = method.build(tiny, TASK)
+    built = Built(None, SimpleNamespace(task=TASK), tiny, method, fitted)
+    assert classifier_for(built, replace(TASK, templates=("{}",))) is fitted.classifier
+    other = classifier_for(built, replace(TASK, question="Is it stable?")).eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert not torch.allclose(other(images), fitted.classifier.eval()(images))
 
 
 @pytest.mark.parametrize("name", ["gaa", "grad-eclip", "random-head"])

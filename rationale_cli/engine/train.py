@@ -189,15 +189,8 @@ class _Loop:
             for keys in shares:
                 rows = torch.tensor([self.rows[index] for _, index in keys if index in self.rows])
                 rows = _moved(rows, device)
-                labels = self.labels[rows]
-                yield (
-                    (features[rows], labels, None, self.numbers[rows])
-                    if self.groups
-                    else (
-                        features[rows],
-                        labels,
-                    )
-                )
+                groups = self.numbers[rows] if self.groups else None
+                yield _of_step(features[rows], self.labels[rows], None, groups)
             return
         for batch in loader(self.pictures, shares, self.options.workers):
             self._readable(batch)
@@ -205,8 +198,7 @@ class _Loop:
             labels = _moved(batch.labels, device)
             masks = _masks(batch, device) if self.pictures.masked else None
             groups = _moved(self._numbers(batch.ids), device) if self.groups else None
-            # A method's own step takes two.
-            yield (pixels, labels) if masks is None and groups is None else (pixels, labels, masks, groups)
+            yield _of_step(pixels, labels, masks, groups)
 
     def _numbers(self, ids: Sequence[str]) -> Tensor:
         """Of the groups of these pictures."""
@@ -305,6 +297,13 @@ def _optimizer(parameters: list[nn.Parameter], options: TrainOptions, lr: float)
         # On the CPU a step takes 1 % less time with it, and results would differ in their last bits.
         fused=True if parameters[0].is_cuda else None,
     )
+
+
+def _of_step(inputs: Tensor, labels: Tensor, masks: Masks | None, groups: Tensor | None) -> _Inputs:
+    """What a step is called with: a method's own takes inputs and labels alone."""
+    if masks is None and groups is None:
+        return inputs, labels
+    return inputs, labels, masks, groups
 
 
 def _masks(batch: Batch, device: torch.device) -> Masks:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 
+import pytest
 from safetensors.numpy import load_file
 
 from rationale_cli.runs.folder import Run
 
 
+@pytest.mark.slow
 def test_every_command_of_the_page(rationale, repo, tmp_path):
     page = (repo / "docs" / "how-to" / "generative-models.md").read_text(encoding="utf-8")
     commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]

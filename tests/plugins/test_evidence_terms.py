@@ -179,7 +179,7 @@ def test_text_guides_as_a_mask_would_that_is_zero_shots_own_heatmap():
     how = [Specification("all")], class_score(zero_shot, LABELS)
     heat = heatmaps(explain(zero_shot, IMAGES, *how, Rule()).relevance[0], (32, 32))
     inside = heat > heat.flatten(1).quantile(0.75, dim=1)[:, None, None]
-    guided, massed = with_term(around, TextGuided, share=0.25), with_term(around, GaaMass)
+    guided, massed = with_term(around, TextGuided, share=0.25, layers="all"), with_term(around, GaaMass)
     moved(around)
     masks = Masks(inside.to(torch.uint8), torch.ones(4, dtype=torch.bool))
     values = guided(IMAGES, LABELS), massed(IMAGES, LABELS, masks)

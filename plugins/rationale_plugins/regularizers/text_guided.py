@@ -33,8 +33,8 @@ class TextGuided:
 
         share: float = Field(default=0.4, gt=0, lt=1)
         """Of a picture that is taken for the object."""
-        layers: str = "all"
-        """Layers of zero-shot's heatmap: last, all or a..b."""
+        layers: str = "last"
+        """Layers of zero-shot's heatmap: last, all or a..b. All of them cost a backward through the tower."""
         form: Form = "log"
         """−log of the share within the pseudo-mask, or 1 − that share (linear)."""
         scalar: Scalar = "dot"

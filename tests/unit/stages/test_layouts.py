@@ -122,7 +122,7 @@ def lines(path: Path) -> list[dict[str, str]]:
 
 def test_files_stand_in_a_folder_of_the_recipes_own(work: Path, shown: LayoutResult) -> None:
     folder = work / "runs" / "small-b"
-    names = ["rates.csv", "rates.tex", "under-fog.csv", "pictures.csv"]
+    names = ["rates.csv", "rates.tex", "under-fog.csv", "pictures.csv", "rivals.csv", "rivals.tex"]
     assert list(shown.files) == [folder / name for name in names]
     assert all(path.is_file() for path in shown.files)
 
@@ -184,17 +184,27 @@ def test_the_report_shows_it_first(
     sections = [one for one in main.children if one.tag == "section"]
     assert sections[0].attributes["id"] == "recipe"
     section = sections[0]
-    assert [one.text for one in section.find("h3")] == ["Rates & <i>", "under-fog", "pictures"]
+    assert [one.text for one in section.find("h3")] == [
+        "Rates & <i>",
+        "under-fog",
+        "pictures",
+        "rivals",
+        "rivals: one measure against another",
+    ]
     assert "What <script>alert(1)</script> shows" in section.text
     assert not section.find("script")
     assert not section.find("i")
-    (table,) = section.find("table")
+    table, rivals = section.find("table")
+    assert "accuracy, %" in rivals.text and "training time, ×" in rivals.text
     written = {line["value"] for line in lines(shown.files[0]) if line["value"]}
     numbers = {one.text for one in table.all() if "v" in (one.attributes.get("class") or "").split()}
     assert {f"{100 * float(one):.1f}" for one in written} == numbers
     assert {"waiting", "failed"} <= {one.text.strip() for one in table.find("span")}
     assert [
         svg for svg in section.find("svg") if "against severity" in (svg.attributes.get("aria-label") or "")
+    ]
+    assert [
+        svg for svg in section.find("svg") if "a point for each" in (svg.attributes.get("aria-label") or "")
     ]
     pictures = section.find("img")
     assert pictures

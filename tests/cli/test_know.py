@@ -89,8 +89,10 @@ def test_the_recipe_of_info_is_the_plugins_defaults(kind, name):
         assert "# required" in facts["recipe"]
         return
     # Layers of an explanation belong to `explain`; a model may recommend other rates than the method's own.
-    # A regularizer goes with a method that offers what it needs.
+    # A regularizer goes with a method that offers what it needs, and lora with a model that answers.
     others = {"method": "maple"} if kind == "regularizer" else {}
+    if name == "rationale:lora":
+        others = {"model": "tiny-chat"}
     draft = Draft(from_mapping({**others, **parse_yaml(facts["recipe"], "info")}, "info"))
     configuration = configure(draft, REGISTRY)
     chosen = configuration.regularizers[0] if kind == "regularizer" else getattr(configuration, kind)

@@ -58,11 +58,17 @@ def cell(row: Row | None) -> str:
     return f"{own}{value}{own} ({change}{'*' if row['verdict'] == 'significant' else ''})"
 
 
-def kinds(*methods: str) -> str:
-    """A line for each kind, of these methods; of all rows without any."""
+def of(rows: Sequence[Row], model: str, method: str) -> list[Row]:
+    return [row for row in rows if (row["model"], row["method"]) == (model, method)]
+
+
+def kinds(model: str = "", method: str = "") -> str:
+    """A line for each kind, of this model and method; of all rows where they are not named."""
     found = [row for row in rows_of(KINDS) if row["metric"] == "accuracy"]
-    wanted = [row for row in found if (row["method"] in methods if methods else not row["method"])]
-    return table(["kind", "gain in accuracy", "share of the gain within", "verdict"], lines_of(wanted))
+    return table(
+        ["kind", "gain in accuracy", "share of the gain within", "verdict"],
+        lines_of(of(found, model, method)),
+    )
 
 
 def lines_of(wanted: Sequence[Row]) -> list[list[str]]:
@@ -79,15 +85,15 @@ def lines_of(wanted: Sequence[Row]) -> list[list[str]]:
     ]
 
 
-def conclusion(*methods: str) -> str:
+def conclusion(model: str = "", method: str = "") -> str:
     """The verdict on all kinds, and what it rests on."""
-    found = [row for row in rows_of(KINDS) if (row["method"] in methods if methods else not row["method"])]
-    (told,) = {row["conclusion"] for row in found}
-    tuned = [row for row in rows_of(CELLS) if row["kind"] and (not methods or row["method"] in methods)]
+    (told,) = {row["conclusion"] for row in of(rows_of(KINDS), model, method)}
+    tuned = [row for row in rows_of(CELLS) if row["kind"]]
+    tuned = of(tuned, model, method) if model else tuned
     runs = {run for row in tuned for run in row["runs"].split()}
     sets = {row["tuned_on"] for row in tuned}
     pictures = max(int(row["n"]) for row in tuned)
-    named = ", ".join(f"`{method}`" for method in methods) or "all methods"
+    named = f"`{model}` by `{method}`" if model else "all models and methods"
     return (
         f"Of {named}: **{told}** ({len(runs)} tuned runs on {len(sets)} training sets, {pictures} pictures "
         "in each evaluation set).\n"

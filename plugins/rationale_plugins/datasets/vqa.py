@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ._index import listed
 from ._layout import Layout
 from ._layout import Record as Listed
 from ._official import Official, Record, RootOptions, required
+from ._rows import table_rows
 from ._splits import split_records
 from ._tree import File
 
@@ -60,7 +60,7 @@ class Vqa(Official):
             layout=LAYOUT,
         )
         table = root / TABLE
-        rows = _of_question(_rows(table), options.question, table)
+        rows = _of_question([_row(*found) for found in table_rows(table, _COLUMNS)], options.question, table)
         pictures = {one.image: one for one in _pictures(rows)}
         sizes = listed(root, _folders(rows), PICTURE_SUFFIXES).files
         _check_there(rows, sizes)
@@ -109,21 +109,9 @@ class _Picture(NamedTuple):
     note: str | tuple[tuple[float, ...], ...] | None
 
 
-def _rows(table: Path) -> list[_Row]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"Expected the column {missing[0]} but it is missing.", where=str(table))
-            return [_row(row, f"{table}, line {reader.line_num}") for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"Expected a table but could not read it: {error}.", where=str(table)) from error
-
-
-def _row(row: Mapping[str, str], where: str) -> _Row:
-    image, question, answer = (row[column].strip() for column in _COLUMNS)
-    split, mask, *sides = (row.get(column, "").strip() for column in ("split", "mask", *SIDES))
+def _row(where: str, row: Mapping[str, str]) -> _Row:
+    image, question, answer = (row[column] for column in _COLUMNS)
+    split, mask, *sides = (row.get(column, "") for column in ("split", "mask", *SIDES))
     if not (image and question and answer):
         raise InputError("Expected an image, a question and an answer but one of them is empty.", where=where)
     box = _box([number(side, where) for side in sides], where) if any(sides) else None

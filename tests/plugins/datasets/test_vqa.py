@@ -97,3 +97,9 @@ def test_a_table_that_contradicts_itself_is_refused(folder, rows, message):
     written(folder, rows)
     with pytest.raises(InputError, match=message):
         built(folder, None)
+
+
+def test_a_table_without_a_column_is_refused(folder):
+    (folder / "questions.csv").write_text("image,question\nimages/0.png,what?\n", encoding="utf-8")
+    with pytest.raises(InputError, match="answer is missing"):
+        built(folder, None)

@@ -16,9 +16,9 @@ from .conftest import Command
 RECIPE = """
 name: control
 model: tiny-clip
-dataset: {use: scenes, train_size: 1200, test_size: 300}
+dataset: {use: scenes, train_size: 900, test_size: 240}
 train: {epochs: 3}
-explain: {splits: [test, swapped], audit: false}
+explain: {splits: [test, swapped], audit: false, neighbours: 0}
 grid:
   - method: [zs]
   - method: [ft]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from .conftest import Typed
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -20,22 +21,13 @@ def blocks(path: Path, language: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_tutorial(repo: Path, tmp_path: Path) -> None:
+def test_the_tutorial(repo: Path, typed: Typed, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "PICTURE", format="PNG")
     lines = "".join(blocks(repo / "docs/tutorial/first-run.md", "sh")).splitlines()
     assert len(lines) >= 6
     for line in lines:
-        program, *words = shlex.split(line)
-        assert program == "rationale"
-        outcome = subprocess.run(
-            [sys.executable, "-m", "rationale_cli", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert outcome.returncode == 0, f"{line}\n{outcome.stderr}"
+        typed(line, tmp_path)
     assert (tmp_path / "report.html").is_file()
     assert (tmp_path / "seen.png").is_file()
 

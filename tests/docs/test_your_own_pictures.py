@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -34,20 +30,10 @@ def photographs(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page(repo, photographs):
+def test_every_command_of_the_page(repo, typed, photographs):
     page = (repo / "docs" / "how-to" / "use-your-own-pictures.md").read_text(encoding="utf-8")
     commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.S) for line in block.splitlines()]
     assert len(commands) >= 6
     for command in commands:
-        name, *words = shlex.split(command)
-        assert name == "rationale"
-        done = subprocess.run(
-            [sys.executable, "-m", "rationale_cli", *words],
-            cwd=photographs,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        typed(command, photographs)
     assert (photographs / "mine.html").is_file()

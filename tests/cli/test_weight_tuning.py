@@ -98,6 +98,19 @@ def test_weights_between_are_means_and_their_class_vectors_are_encoded_anew(tmp_
         between(run, 1.5)
 
 
+def test_flcp_can_end_with_the_mean_itself(tmp_path: Path) -> None:
+    run = finetune({"method": "flcp", **QUICK}, name="flcp", root=tmp_path)
+    (half,) = between(run, 0.5)
+    mean = finetune({"method": "flcp", "method.alpha": 0.5, **QUICK}, name="mean", root=tmp_path)
+    own, wanted = load_file(mean.checkpoint), load_file(half.checkpoint)
+    assert own.keys() == wanted.keys()
+    for name, tensor in own.items():
+        torch.testing.assert_close(tensor, wanted[name])
+    assert mean.manifest["training"]["found"] == {"alpha": 0.5}
+    with pytest.raises(InputError, match="averaged already"):
+        between(mean, 0.5)
+
+
 def test_a_linear_head_begins_at_the_class_vectors(tmp_path: Path) -> None:
     zero_shot = explain(finetune({"method": "zs"}, name="zs", root=tmp_path), SHOWN, root=tmp_path)
     run = finetune({"method": "ft", **QUICK}, name="ft", root=tmp_path)

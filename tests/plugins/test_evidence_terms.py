@@ -266,6 +266,17 @@ def test_a_background_alone_has_no_class():
     assert math.log(3) <= unsure() < (before + math.log(3)) / 2
 
 
+def test_without_the_second_part_objects_elsewhere_keep_their_class():
+    around = setting()
+    torch.manual_seed(3)
+    found = added(around, Counterfactual, background=0)
+    torch.manual_seed(3)
+    shift = int(torch.randint(1, 3, ()))
+    elsewhere, _ = composed(IMAGES[KNOWN], INSIDE[KNOWN], (torch.arange(3) + shift) % 3)
+    wanted = F.cross_entropy(around.classifier(elsewhere), LABELS[KNOWN])
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
 class Shown(torch.nn.Module):
     """A step that remembers what it was shown; its loss is the mean label."""
 

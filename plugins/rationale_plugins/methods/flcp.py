@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from pydantic import ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
@@ -25,6 +25,7 @@ from rationale_cli.contracts import (
 )
 from rationale_cli.errors import PluginError
 from rationale_cli.toolkit.heads import WordedClassifier, class_embeddings, prompt_tokens, train_only
+from rationale_cli.toolkit.interpolation import averaged_already, between, kept
 from rationale_cli.toolkit.modes import evaluation
 from rationale_cli.toolkit.substitution import as_it_came
 
@@ -58,6 +59,9 @@ class Flcp:
         the target. With one text a class both losses are the same."""
         gather: bool = True
         """Take negatives from all processes: the loss is that of one process at the same global batch."""
+        alpha: float = Field(default=1.0, ge=0, le=1)
+        """Share of the tuned weights in the result: below 1 it is the mean with zero-shot, weight by weight,
+        as FLYP was tried with WiSE-FT. What ``rationale interpolate`` makes of a run with 1."""
 
         @field_validator("templates")
         @classmethod
@@ -97,18 +101,24 @@ class Flcp:
             trained += cast(Matching, model).matching_parameters()
         train_only(model, trained)
         classifier = WordedClassifier(model, task)
-        return Fitted(classifier, _Step(classifier, task, self.options))
+        start = kept(classifier.delta()) if self.options.alpha < 1 else None
+        return Fitted(classifier, _Step(classifier, task, self.options, start))
 
-    def finish(self, fitted: Fitted, support: Support) -> None:
-        """Encode the class prompts with the tuned text tower."""
-        step = cast(_Step, fitted.step)
+    def finish(self, fitted: Fitted, support: Support) -> Mapping[str, float]:
+        """Average the weights where that is asked, and encode the class prompts with the text tower."""
+        step, alpha = cast(_Step, fitted.step), self.options.alpha
+        if step.start is not None:
+            step.classifier.load_delta(between(step.start, kept(step.classifier.delta()), alpha))
         vectors = class_embeddings(step.classifier.model, step.task)
         step.classifier.class_vectors.copy_(vectors)
+        return {} if step.start is None else {"alpha": alpha}
 
     def zero_shot(
         self, fitted: Fitted, task: Task, tuned: Mapping[str, Tensor], support: Support
     ) -> Mapping[str, Tensor]:
-        """Both towers as they came."""
+        """Both towers as they came. Raises ``InputError`` where ``tuned`` is an average already."""
+        if self.options.alpha != 1:
+            raise averaged_already(self.options.alpha)
         return fitted.classifier.delta()
 
     def retarget(self, fitted: Fitted, task: Task) -> WordedClassifier:
@@ -120,8 +130,15 @@ class Flcp:
 class _Step(nn.Module):
     """Symmetric InfoNCE of a batch of pictures and prompts of their classes."""
 
-    def __init__(self, classifier: WordedClassifier, task: Task, options: Flcp.Options) -> None:
+    def __init__(
+        self,
+        classifier: WordedClassifier,
+        task: Task,
+        options: Flcp.Options,
+        start: Mapping[str, Tensor] | None,
+    ) -> None:
         super().__init__()
+        self.start = start
         self.classifier = classifier
         self.task = task
         self.options = options

@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rationale_cli.contracts import Fitted, MethodOptions, Support, Task, VisionLanguageModel
-from rationale_cli.errors import InputError
 from rationale_cli.toolkit.heads import LinearClassifier, class_embeddings, train_only
-from rationale_cli.toolkit.interpolation import between, kept
+from rationale_cli.toolkit.interpolation import averaged_already, between, kept
 
 from .fine_tuning import OFFERS, NetworkStep
 
@@ -82,11 +81,7 @@ class WiseFt:
     ) -> Mapping[str, Tensor]:
         """The classifier as it is built. Raises ``InputError`` where ``tuned`` is an average already."""
         if self.options.alpha != 1:
-            raise InputError(
-                f"Expected fine-tuned weights but those of a run with method.alpha={self.options.alpha} "
-                "are averaged already.",
-                next_step="tune with --set method.alpha=1",
-            )
+            raise averaged_already(self.options.alpha)
         return fitted.classifier.delta()
 
 

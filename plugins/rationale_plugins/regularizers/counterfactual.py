@@ -32,7 +32,8 @@ class Counterfactual:
         """Options of the counterfactual pictures."""
 
         background: float = Field(default=1.0, ge=0)
-        """Factor of the second part, that a background alone has no class."""
+        """Factor of the second part, that a background alone has no class. It makes the scores of backgrounds
+        even; which is the highest may tell the class all the more. At 0 that part is not computed."""
 
     needs: ClassVar[tuple[str, ...]] = (IMAGES, MASKS)
 
@@ -60,10 +61,13 @@ class ComposedPictures(nn.Module):
         if not len(rows):
             return 0 * outputs.loss
         moved, places = composed(images[rows], masks.inside[rows], _others(len(rows)).to(rows.device))
-        logs = self._texts.score(self._features(torch.cat((moved, places))), outputs, "log-softmax")
-        kept, alone = logs[: len(rows)], logs[len(rows) :]
-        told = -alone.mean() - math.log(alone.shape[-1])
-        return F.nll_loss(kept, labels[rows]) + self._background * told
+        pictures = torch.cat((moved, places)) if self._background else moved
+        logs = self._texts.score(self._features(pictures), outputs, "log-softmax")
+        kept = F.nll_loss(logs[: len(rows)], labels[rows])
+        if not self._background:
+            return kept
+        told = -logs[len(rows) :].mean() - math.log(logs.shape[-1])
+        return kept + self._background * told
 
 
 def composed(images: Tensor, inside: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:

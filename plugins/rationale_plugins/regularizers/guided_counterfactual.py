@@ -39,7 +39,7 @@ class GuidedCounterfactual:
         scalar: Scalar = "dot"
         """Whose gradient is taken, of the annotated class: dot, native, cosine, log-softmax or contrast."""
         background: float = Field(default=1.0, ge=0)
-        """Factor of the second part, that a background alone has no class."""
+        """Factor of the second part, that a background alone has no class; at 0 it is not computed."""
 
     needs: ClassVar[tuple[str, ...]] = (IMAGES,)
 

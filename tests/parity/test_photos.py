@@ -174,7 +174,7 @@ def test_tuning_on_photographs(work, caltech, zero_shot):
     tuned = (*caltech, "--limit", "144", "--batch-size", "24")
     work.rationale("finetune", *tuned, "--method", "lp", "--epochs", "20", "--lr", "0.003", "--run", "lp")
     work.rationale("finetune", *tuned, "--method", "ft", "--epochs", "2", "--lr", "1e-4", "--run", "ft")
-    estimators = ("--attribution", "gaa", "--layers", "last,all", "--scalar", "dot,native", "--limit", "24")
+    estimators = ("--attribution", "gaa", "--layers", "last,all", "--scalar", "dot,native", "--limit", "40")
     work.rationale("explain", zero_shot, "lp", "ft", *estimators, "--set", "explain.witness=false")
     tables = {name: work.tables(name) for name in (zero_shot, "lp", "ft")}
     first = {name: sets["gaa-last-dot"] for name, sets in tables.items()}

@@ -31,7 +31,14 @@ EPOCHS = {("albef", "caltech101"): 5, ("blip", "caltech101"): 3, ("albef", "cub"
 BATCHES = {**{(model, "imagenet"): 512 for model in MODELS}, ("albef", "cub"): 128, ("blip", "cub"): 128}
 
 
-QUICK = ("prompt-tuning", "few-shot", "weight-tuning", "cognition")
+QUICK = (
+    "prompt-tuning",
+    "few-shot",
+    "weight-tuning",
+    "cognition",
+    "evidence-aware",
+    "evidence-aware-weights",
+)
 """Recipes of many runs that look at them by one estimator."""
 
 
@@ -40,7 +47,7 @@ def cells(name):
 
 
 def by_axes(name, *axes):
-    found = {tuple(cell.axes[axis] for axis in axes): cell for cell in cells(name)}
+    found = {tuple(cell.axes.get(axis, "") for axis in axes): cell for cell in cells(name)}
     assert len(found) == len(cells(name))
     return found
 
@@ -153,6 +160,36 @@ def test_methods_that_change_the_towers():
     methods = ("ft", "lp-ft", "wise-ft", "flcp", "clip-lora")
     assert set(found) == {*product(methods, ("0", "1", "2")), ("zs", "0")}
     assert {cell.configuration.train.split for cell in found.values()} == {"train"}
+
+
+def test_ways_of_tuning_that_should_stay_right_for_the_right_reasons():
+    axes = ("model", "train", "method", "regularizer", "setup", "seed")
+    found = by_axes("evidence-aware", *axes)
+    ways = {way[:-1] for way in found if way[2] != "zs"}
+    assert set(found) - {way for way in found if way[2] == "zs"} == {
+        (*way, seed) for way in ways for seed in ("0", "1", "2")
+    }
+    for way, cell in found.items():
+        train = cell.configuration.train
+        assert (train.split, train.epochs, train.batch_size) == (way[1], 4, 32)
+        for one in cell.configuration.regularizers:
+            assert getattr(one.options, "background", 0) == 0
+    weights = by_axes("evidence-aware-weights", "method", "regularizer", "setup")
+    assert {cell.configuration.explain.splits for cell in weights.values()} == {("val",)}
+    tried = {
+        (cell.configuration.method.bare, *_term(cell))
+        for cell in weights.values()
+        if cell.configuration.regularizers
+    }
+    unweighted = {"background-augment", "patch-dropout", "group-dro"}
+    for way, cell in found.items():
+        if cell.configuration.regularizers and way[3] not in unweighted:
+            assert (way[2], *_term(cell)) in tried
+
+
+def _term(cell):
+    (one,) = cell.configuration.regularizers
+    return one.bare, one.options.weight
 
 
 def test_dors_protocol():

@@ -1,0 +1,232 @@
+"""What the page on right reasons says of the drawn scenes is what the kept results of its recipes say.
+
+After ``rationale run evidence-aware-weights`` and ``rationale run evidence-aware``,
+``python tests/docs/test_evidence_aware.py runs`` keeps the new results and writes the tables anew.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kept_tables import ROOT, check, keep, table, write
+
+PAGE = ROOT / "docs" / "how-to" / "right-for-the-right-reasons.md"
+KEPT = ROOT / "docs" / "explanation" / "measured"
+RIVALS, WEIGHTS = "evidence-aware/rivals.csv", "evidence-aware-weights/weights.csv"
+UNSEEN = ("grad-cam-last-dot", "input-x-gradient-dot")
+"""Attributions that no term was tuned on."""
+GAA = "gaa-last-dot"
+
+Row = Mapping[str, str]
+
+
+class Rival(NamedTuple):
+    """A way of tuning."""
+
+    method: str
+    regularizer: str = "none"
+    train: str = "train"
+    setup: str = ""
+
+    def __str__(self) -> str:
+        terms = "" if self.regularizer == "none" else f" + {self.regularizer}"
+        without = " without the shortcut" if self.train == "train-clean" else ""
+        return f"`{self.method}{terms}`{without}" + (f", {self.setup}" if self.setup else "")
+
+
+FT, CLEAN, ZS = Rival("ft"), Rival("ft", train="train-clean"), Rival("zs")
+
+
+class Measure(NamedTuple):
+    """A column of the recipe's table."""
+
+    metric: str
+    split: str = "test"
+    attribution: str = ""
+
+
+def rows_of(file: str) -> list[Row]:
+    with (KEPT / file).open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
+
+
+def rivals_of(model: str) -> dict[Rival, dict[Measure, Row]]:
+    found: dict[Rival, dict[Measure, Row]] = {}
+    for row in rows_of(RIVALS):
+        if row["model"] == model:
+            rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
+            measure = Measure(row["metric"], row["split"], row["specification"])
+            found.setdefault(rival, {})[measure] = row
+    return found
+
+
+def points(row: Row | None, digits: int = 1) -> str:
+    """In points, with a star where it differs from plain fine-tuning."""
+    if row is None or not row["value"]:
+        return "–"
+    value = f"{100 * float(row['value']):.{digits}f}".replace("-", "−")
+    return value + ("*" if row["verdict"] == "significant" else "")
+
+
+def number(row: Row | None) -> str:
+    return "–" if row is None or not row["value"] else f"{float(row['value']):.1f}"
+
+
+def rivals(model: str) -> str:
+    """Each way of tuning by what no heatmap enters."""
+    columns = {
+        "accuracy": Measure("accuracy"),
+        "swapped": Measure("accuracy", "swapped"),
+        "worst background": Measure("worst_group", "swapped"),
+        "background alone": Measure("background"),
+        "object's share": Measure("object_share"),
+        "ECE": Measure("ECE"),
+    }
+    return table(
+        [f"`{model}`", *columns, "cost"],
+        [
+            [
+                str(rival),
+                *(points(own.get(one)) for one in columns.values()),
+                number(own.get(Measure("cost"))),
+            ]
+            for rival, own in rivals_of(model).items()
+        ],
+    )
+
+
+def evidence(model: str) -> str:
+    """Each way of tuning by PT and V of three attributions, and the lift of GAA."""
+    named = {"GAA": GAA, "Grad-CAM": UNSEEN[0], "input × gradient": UNSEEN[1]}
+    columns = [(metric, name, one) for name, one in named.items() for metric in ("PT", "V", "lift")]
+    return table(
+        [f"`{model}`", *(f"{metric}, {name}" for metric, name, _ in columns)],
+        [
+            [
+                str(rival),
+                *(
+                    (number if metric == "lift" else points)(own.get(Measure(metric, "test", one)))
+                    for metric, _, one in columns
+                ),
+            ]
+            for rival, own in rivals_of(model).items()
+        ],
+    )
+
+
+def weights() -> str:
+    """Each way of tuning with each weight, on val."""
+    columns = {
+        "accuracy": Measure("accuracy", "val"),
+        "background alone": Measure("background", "val"),
+        "object's share": Measure("object_share", "val"),
+        "PT, GAA": Measure("PT", "val", GAA),
+        "PT, Grad-CAM": Measure("PT", "val", UNSEEN[0]),
+    }
+    found: dict[Rival, dict[Measure, Row]] = {}
+    for row in rows_of(WEIGHTS):
+        rival = Rival(row["method"], row["regularizer"], setup=row["setup"])
+        found.setdefault(rival, {})[Measure(row["metric"], row["split"], row["specification"])] = row
+    lines = [
+        [str(rival), *(points(own.get(one)).rstrip("*") for one in columns.values())]
+        for rival, own in sorted(found.items(), key=lambda one: one[0][:2])
+    ]
+    return table(["", *columns], lines)
+
+
+def aim(model: str, *tuned: str) -> str:
+    """Whether ways of tuning (METHOD[+TERM][/SETUP], _ for a blank) reach what the page asks of them."""
+    found = rivals_of(model)
+    chosen = [_named(one) for one in tuned]
+    lines = [[name, *(told(found, rival) for rival in chosen)] for name, told in CRITERIA.items()]
+    return table(["", *map(str, chosen)], lines)
+
+
+def _named(text: str) -> Rival:
+    ways, _, setup = text.partition("/")
+    method, _, regularizer = ways.partition("+")
+    return Rival(method, regularizer or "none", setup=setup.replace("_", " "))
+
+
+Found = Mapping[Rival, Mapping[Measure, Row]]
+
+
+def value(found: Found, rival: Rival, measure: Measure) -> float:
+    return float(found[rival][measure]["value"])
+
+
+def within_a_point(found: Found, rival: Rival) -> str:
+    measure = Measure("accuracy")
+    own, plain = value(found, rival, measure), value(found, FT, measure)
+    return _told(own >= plain - 0.01, f"{100 * own:.1f} of {100 * plain:.1f}")
+
+
+def quarter(found: Found, rival: Rival) -> str:
+    measure = Measure("background")
+    own, plain = value(found, rival, measure), value(found, FT, measure)
+    return _told(own <= plain / 4, f"{100 * own:.1f} of {100 * plain:.1f}".replace("-", "−"))
+
+
+def half_way(found: Found, rival: Rival) -> str:
+    measure = Measure("accuracy", "swapped")
+    own, plain, clean = (value(found, one, measure) for one in (rival, FT, CLEAN))
+    return _told(own >= (plain + clean) / 2, f"{100 * own:.1f}; half-way is {50 * (plain + clean):.1f}")
+
+
+def as_zero_shot(found: Found, rival: Rival) -> str:
+    kept = {
+        name: [
+            (
+                value(found, rival, Measure(metric, "test", name)),
+                value(found, ZS, Measure(metric, "test", name)),
+            )
+            for metric in ("PT", "V")
+        ]
+        for name in UNSEEN
+    }
+    figures = "; ".join(
+        f"{name.removesuffix('-dot').removesuffix('-last')} "
+        + ", ".join(f"{100 * own:.0f} of {100 * zero:.0f}" for own, zero in pairs)
+        for name, pairs in kept.items()
+    )
+    return _told(all(own >= zero for pairs in kept.values() for own, zero in pairs), figures)
+
+
+def _told(reached: bool, figures: str) -> str:
+    return f"{'**yes**' if reached else 'no'} ({figures})"
+
+
+CRITERIA = {
+    "accuracy within a point of plain `ft`": within_a_point,
+    "background alone at most a quarter of plain `ft`'s": quarter,
+    "accuracy on `swapped` at least half-way to tuning without the shortcut": half_way,
+    "PT and V not below zero-shot's, by two attributions that were not trained on": as_zero_shot,
+}
+
+TABLES = {"rivals": rivals, "evidence": evidence, "weights": weights, "aim": aim}
+
+
+def test_the_page_says_what_the_kept_results_say() -> None:
+    check(PAGE, TABLES, __file__)
+
+
+def test_every_way_of_tuning_has_three_seeds() -> None:
+    for row in rows_of(RIVALS):
+        if row["method"] != "zs" and row["metric"] == "accuracy":
+            assert len(row["runs"].split()) == 3, row
+
+
+def _kept(runs: Sequence[str]) -> None:
+    for folder in runs:
+        for file in (RIVALS, WEIGHTS):
+            if (Path(folder) / file).is_file():
+                keep(Path(folder) / file, KEPT / file)
+
+
+if __name__ == "__main__":
+    _kept(sys.argv[1:])
+    write([PAGE], TABLES)

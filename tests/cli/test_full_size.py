@@ -10,8 +10,8 @@ import pytest
 
 from rationale_cli import load_run
 
-QUICK = ["--epochs", "1", "--limit", "2", "--batch-size", "2"]
-FEW = ["--split", "test", "--limit", "2", "--no-audit", "--set", "explain.witness=false"]
+QUICK = ["--epochs", "1", "--limit", "4", "--batch-size", "4"]
+FEW = ["--split", "test", "--limit", "4", "--no-audit", "--set", "explain.witness=false"]
 
 
 @pytest.fixture
@@ -39,9 +39,9 @@ def test_tune_and_explain(model, method, photographs, request, rationale, tmp_pa
     run = load_run(folder.name, tmp_path / "runs")
     evidence = run.evidence("test")["gaa-last-dot"]
     heatmaps = evidence.heatmaps()
-    assert heatmaps.shape == (2, 14, 14)
+    assert heatmaps.shape == (4, 14, 14)
     assert np.isfinite(heatmaps).all()
-    assert (np.asarray(heatmaps, dtype=np.float32).reshape(2, -1).sum(axis=1) > 0).all()
+    assert (np.asarray(heatmaps, dtype=np.float32).reshape(4, -1).sum(axis=1) > 0).all()
     assert run.manifest["training"]["steps"] == (method != "zs")
     assert told
     assert Path(run.checkpoint).stat().st_size > 0

@@ -6,6 +6,7 @@ for each kind, given the words, and writes its pages anew when it is run as a sc
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,12 @@ Kinds = Mapping[str, Callable[..., str]]
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table of Markdown."""
     return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *lines))
+
+
+def rows_of(kept: Path) -> list[Mapping[str, str]]:
+    """The rows of a CSV that is kept."""
+    with kept.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
 
 
 def has_tables(page: Path) -> bool:

@@ -6,13 +6,12 @@ After ``rationale run evidence-aware-weights`` and ``rationale run evidence-awar
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kept_tables import ROOT, check, keep, table, write
+from kept_tables import ROOT, check, keep, rows_of, table, write
 
 PAGE = ROOT / "docs" / "how-to" / "right-for-the-right-reasons.md"
 KEPT = ROOT / "docs" / "explanation" / "measured"
@@ -49,14 +48,9 @@ class Measure(NamedTuple):
     attribution: str = ""
 
 
-def rows_of(file: str) -> list[Row]:
-    with (KEPT / file).open(encoding="utf-8", newline="") as text:
-        return list(csv.DictReader(text))
-
-
 def rivals_of(model: str) -> dict[Rival, dict[Measure, Row]]:
     found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(RIVALS):
+    for row in rows_of(KEPT / RIVALS):
         if row["model"] == model:
             rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
             measure = Measure(row["metric"], row["split"], row["specification"])
@@ -128,7 +122,7 @@ def weights() -> str:
         "PT, Grad-CAM": Measure("PT", "val", UNSEEN[0]),
     }
     found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(WEIGHTS):
+    for row in rows_of(KEPT / WEIGHTS):
         rival = Rival(row["method"], row["regularizer"], setup=row["setup"])
         found.setdefault(rival, {})[Measure(row["metric"], row["split"], row["specification"])] = row
     lines = [
@@ -215,7 +209,7 @@ def test_the_page_says_what_the_kept_results_say() -> None:
 
 
 def test_every_way_of_tuning_has_three_seeds() -> None:
-    for row in rows_of(RIVALS):
+    for row in rows_of(KEPT / RIVALS):
         if row["method"] != "zs" and row["metric"] == "accuracy":
             assert len(row["runs"].split()) == 3, row
 

@@ -6,13 +6,12 @@ After ``rationale run`` of ``prompt-tuning``, ``few-shot`` and ``weight-tuning``
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from kept_tables import ROOT, check, has_tables, keep, table, write
+from kept_tables import ROOT, check, has_tables, keep, rows_of, table, write
 
 PAGES = ROOT / "docs" / "explanation" / "methods"
 KEPT = PAGES / "measured"
@@ -27,11 +26,6 @@ SHOTS = ("0", "1", "2", "4", "8", "16")
 MARKS = {"significant": "*", "robust": "*", "estimator-dependent": "*", "not audited": " ?"}
 
 Rows = Sequence[Mapping[str, str]]
-
-
-def rows_of(file: str) -> Rows:
-    with (KEPT / file).open(encoding="utf-8", newline="") as text:
-        return list(csv.DictReader(text))
 
 
 def found(rows: Rows, **axes: str) -> Mapping[str, str] | None:
@@ -60,11 +54,11 @@ def change(row: Mapping[str, str] | None) -> str:
 
 
 def halves(*methods: str) -> str:
-    return pairs(rows_of(FILES[0]), methods, "half", ("base", "new"))
+    return pairs(rows_of(KEPT / FILES[0]), methods, "half", ("base", "new"))
 
 
 def splits(*methods: str) -> str:
-    return pairs(rows_of(FILES[3]), methods, "split", ("test", "swapped"))
+    return pairs(rows_of(KEPT / FILES[3]), methods, "split", ("test", "swapped"))
 
 
 def pairs(rows: Rows, methods: Sequence[str], axis: str, places: tuple[str, str]) -> str:
@@ -87,7 +81,7 @@ def pairs(rows: Rows, methods: Sequence[str], axis: str, places: tuple[str, str]
 
 
 def outliers(*methods: str) -> str:
-    rows = rows_of(FILES[1])
+    rows = rows_of(KEPT / FILES[1])
     head = ["method", "classes", *METRICS]
     return table(
         head,
@@ -107,7 +101,7 @@ def outliers(*methods: str) -> str:
 
 
 def shots(*methods: str) -> str:
-    rows = rows_of(FILES[2])
+    rows = rows_of(KEPT / FILES[2])
     head = ["method", "shots:", *SHOTS[1:]]
     lines = [
         [
@@ -137,7 +131,7 @@ def test_the_figures_of_a_page_are_the_recipes(page: Path) -> None:
 
 def test_every_cell_of_the_kept_results_was_measured() -> None:
     for file in FILES:
-        rows = rows_of(file)
+        rows = rows_of(KEPT / file)
         assert rows
         assert {row["state"] for row in rows} == {"measured"}
         assert all(len(row["runs"].split()) == (1 if row["method"] == "zs" else 3) for row in rows)

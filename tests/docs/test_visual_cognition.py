@@ -6,23 +6,17 @@ and writes the tables anew.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kept_tables import ROOT, check, keep, table, write
+from kept_tables import ROOT, check, keep, rows_of, table, write
 
 PAGE = ROOT / "docs" / "how-to" / "visual-cognition.md"
 KEPT = ROOT / "docs" / "explanation" / "measured" / "cognition"
 CELLS, KINDS = "transfer.csv", "transfer-kinds.csv"
 
 Row = Mapping[str, str]
-
-
-def rows_of(name: str) -> list[Row]:
-    with (KEPT / name).open(encoding="utf-8", newline="") as text:
-        return list(csv.DictReader(text))
 
 
 def points(row: Row, *keys: str, signed: bool = True) -> str:
@@ -34,7 +28,7 @@ def points(row: Row, *keys: str, signed: bool = True) -> str:
 
 def matrix() -> str:
     """Accuracy of every model on every evaluation set, with what tuning changed."""
-    found = [row for row in rows_of(CELLS) if row["metric"] == "accuracy"]
+    found = [row for row in rows_of(KEPT / CELLS) if row["metric"] == "accuracy"]
     columns = list(dict.fromkeys(row["evaluated_on"] for row in found))
     models: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in found:
@@ -64,7 +58,7 @@ def of(rows: Sequence[Row], model: str, method: str) -> list[Row]:
 
 def kinds(model: str = "", method: str = "") -> str:
     """A line for each kind, of this model and method; of all rows where they are not named."""
-    found = [row for row in rows_of(KINDS) if row["metric"] == "accuracy"]
+    found = [row for row in rows_of(KEPT / KINDS) if row["metric"] == "accuracy"]
     return table(
         ["kind", "gain in accuracy", "share of the gain within", "verdict"],
         lines_of(of(found, model, method)),
@@ -87,8 +81,8 @@ def lines_of(wanted: Sequence[Row]) -> list[list[str]]:
 
 def conclusion(model: str = "", method: str = "") -> str:
     """The verdict on all kinds, and what it rests on."""
-    (told,) = {row["conclusion"] for row in of(rows_of(KINDS), model, method)}
-    tuned = [row for row in rows_of(CELLS) if row["kind"]]
+    (told,) = {row["conclusion"] for row in of(rows_of(KEPT / KINDS), model, method)}
+    tuned = [row for row in rows_of(KEPT / CELLS) if row["kind"]]
     tuned = of(tuned, model, method) if model else tuned
     runs = {run for row in tuned for run in row["runs"].split()}
     sets = {row["tuned_on"] for row in tuned}

@@ -59,12 +59,11 @@ def test_without_lavis_the_line_for_pip_is_told(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "method"), [("lavis-albef", "ft"), ("lavis-blip", "flcp")])
 def test_full_size_models_are_tuned_and_explained(tmp_path, model, method):
-    words = ("--weights", "none", "--limit", "2", "--batch-size", "2", "--epochs", "1", "--run", "one")
+    words = ("--weights", "none", "--limit", "4", "--batch-size", "4", "--epochs", "1", "--run", "one")
     tuned = rationale(tmp_path, "finetune", "--model", model, "--method", method, *words)
     assert "transformers" not in tuned.stderr.lower(), "LAVIS's age is nothing to tell the user"
-    few = ("--limit", "2", "--batch-size", "2", "--no-audit", "--set", "explain.witness=false")
-    rationale(tmp_path, "explain", "one", "--split", "test", *few)
+    rationale(tmp_path, "explain", "one", "--split", "test", "--limit", "4", "--batch-size", "4")
     run = load_run("one", tmp_path / "runs")
     evidence = run.evidence("test")["gaa-last-dot"]
-    assert len(evidence.table.id) == 2
+    assert len(evidence.table.id) == 4
     assert evidence.heatmaps().std() > 0

@@ -101,14 +101,13 @@ class Flcp:
             trained += cast(Matching, model).matching_parameters()
         train_only(model, trained)
         classifier = WordedClassifier(model, task)
-        start = kept(classifier.delta()) if self.options.alpha < 1 else None
-        return Fitted(classifier, _Step(classifier, task, self.options, start))
+        return Fitted(classifier, _Step(classifier, task, self.options))
 
     def finish(self, fitted: Fitted, support: Support) -> Mapping[str, float]:
         """Average the weights where that is asked, and encode the class prompts with the text tower."""
         step, alpha = cast(_Step, fitted.step), self.options.alpha
         if step.start is not None:
-            step.classifier.load_delta(between(step.start, kept(step.classifier.delta()), alpha))
+            step.classifier.load_delta(between(step.start, step.classifier.delta(), alpha))
         vectors = class_embeddings(step.classifier.model, step.task)
         step.classifier.class_vectors.copy_(vectors)
         return {} if step.start is None else {"alpha": alpha}
@@ -130,15 +129,9 @@ class Flcp:
 class _Step(nn.Module):
     """Symmetric InfoNCE of a batch of pictures and prompts of their classes."""
 
-    def __init__(
-        self,
-        classifier: WordedClassifier,
-        task: Task,
-        options: Flcp.Options,
-        start: Mapping[str, Tensor] | None,
-    ) -> None:
+    def __init__(self, classifier: WordedClassifier, task: Task, options: Flcp.Options) -> None:
         super().__init__()
-        self.start = start
+        self.start = kept(classifier.delta()) if options.alpha < 1 else None
         self.classifier = classifier
         self.task = task
         self.options = options

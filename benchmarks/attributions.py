@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from explain import machine
 from interleaved import Timing, Work, measure
+from machine import machine
 from subjects import MODELS, Subject, subject
 
 from rationale_cli.contracts import Specification
@@ -140,12 +140,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    arguments.precision = "fp32"
     torch.set_num_threads(arguments.threads)
     arguments.rounds = max(arguments.rounds, SLOW_ROUNDS)
     found = [row for name in arguments.models for row in rows(name, arguments)]
     if arguments.json:
-        print(json.dumps({"machine": machine(arguments), "rows": [asdict(row) for row in found]}, indent=2))
+        found_on = machine(arguments.device, arguments.threads)
+        print(json.dumps({"machine": found_on, "rows": [asdict(row) for row in found]}, indent=2))
         return
     show(found)
 

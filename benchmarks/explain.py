@@ -15,19 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from baselines import baselines
 from interleaved import Timing, Work, measure
+from machine import machine
 from rationale_plugins.attributions.gaa import Gaa
 from subjects import MODELS, Subject, subject
 from torch import Tensor
@@ -163,25 +162,6 @@ def profile(name: str, arguments: argparse.Namespace) -> None:
         print(seen.key_averages().table(sort_by=f"self_{device.type}_time_total", row_limit=10))
 
 
-def machine(arguments: argparse.Namespace) -> Mapping[str, Any]:
-    """What the figures were taken on."""
-    cuda = arguments.device.startswith("cuda")
-    return {
-        "device": torch.cuda.get_device_name() if cuda else f"{platform.machine()}, {_processor()}",
-        "threads": None if cuda else arguments.threads,
-        "precision": arguments.precision,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor()
-
-
 def show(found: Sequence[Row]) -> None:
     """Print a table."""
     head = f"{'model':<15} {'work':<27} {'images/s':>9} {'ratio':>7}  {'quartiles':<15}"
@@ -223,7 +203,8 @@ def main() -> None:
     arguments.rounds = max(arguments.rounds, 2)
     found = [row for name in arguments.models for row in rows(name, arguments)]
     if arguments.json:
-        print(json.dumps({"machine": machine(arguments), "rows": [asdict(row) for row in found]}, indent=2))
+        found_on = machine(arguments.device, arguments.threads, arguments.precision)
+        print(json.dumps({"machine": found_on, "rows": [asdict(row) for row in found]}, indent=2))
         return
     show(found)
 

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from machine import machine
 from PIL import Image
 from rationale_plugins.attributions.gaa import Gaa
 from torch import Tensor, nn
@@ -344,7 +345,13 @@ def main() -> None:
         files = sorted(path for path in data.rglob("*.jp*g"))[: bench.count]
         table = decoding(files, bench.preprocessing.size, arguments.rounds)
     if arguments.json:
-        document = {"explain": [asdict(one) for one in whole], "stages": profile}
+        document = {
+            "machine": machine(threads=arguments.threads),
+            "model": arguments.model,
+            "pictures": bench.count,
+            "explain": [asdict(one) for one in whole],
+            "stages": profile,
+        }
         print(json.dumps({**document, "decoders": [asdict(one) for one in table]}, indent=2))
         return
     print(f"{'work':<32} {'images/s':>9} {'fraction':>9}  {'spread':<12} {'processor':>9}")

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from machine import machine
 from PIL import Image
 
 from rationale_cli.measures.bootstrap import Resampling, estimates
@@ -105,7 +106,8 @@ def make_run(root: Path, method: str, shared: Mapping[str, npt.NDArray[Any]], cl
         own = {"rma": known, "rma_raw": known, "status": status, "heatmap": heatmaps}
         write_set(folder, _specification(name, classes), columns | _prefixed(name, own))
     altered = {kind: _altered(prediction, rng, classes) for kind in WITNESSES}
-    write_witness(folder, columns | _prefixed("witness", altered))
+    effects = {f"{what}_effect": rng.standard_normal(n) for what in ("object", "background")}
+    write_witness(folder, columns | _prefixed("witness", altered | effects))
     write_predictions(folder, columns, {"neighbours": 5, "split": "train", "part": "train", "pictures": n})
     _gallery(folder, columns, rng)
     return run
@@ -263,7 +265,8 @@ def main() -> None:
             "scores.json": (runs[-1].path / "scores.json").stat().st_size,
         }
     if arguments.json:
-        print(json.dumps({"timings": [asdict(one) for one in timings], "bytes": sizes}, indent=2))
+        document = {"machine": machine(), "pictures": arguments.pictures, "bytes": sizes}
+        print(json.dumps({**document, "timings": [asdict(one) for one in timings]}, indent=2))
         return
     print(f"{'stage':<24} {'seconds':>8} {'slowest':>8} {'processor':>10}")
     for one in timings:

@@ -2,14 +2,15 @@
 
     python benchmarks/training.py [--models tiny-clip clip-vit-b-32] [--methods ft lp flcp] [--rounds 3]
         [--threads 2] [--device cpu] [--json]
-    python benchmarks/training.py --methods --regularizers gaa-mass evidence-anchor
+    python benchmarks/training.py --methods --regularizers gaa-mass evidence-anchor (or: all)
 
 The second asks what regularizers add: steps of ``ft`` with each of them against those without, by the loop of
 ``rationale``, the pictures' masks all read.
 
 Model, loss, optimiser and pictures are the same in all loops; weights are random, pictures in memory.
 ``ready`` reads nothing: its pictures are normalised tensors already (for ``lp``, features). ``DataLoader``
-reads them as such a loop usually does, in the main process, and for ``lp`` encodes them in every step. The
+reads them as such a loop usually does, in the main process, and for ``lp`` encodes them in every step;
+``channels last`` is ``ready`` with pictures and weights in that layout. The
 loops take turns within each round; a ratio is that of the medians over a round's steps, without the first
 one, by processor time where the model computes on the CPU and by the clock elsewhere. More than 1 is slower
 than the plain loop.
@@ -31,6 +32,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from machine import machine
 from PIL import Image
 from rationale_plugins.methods.fine_tuning import FineTuning
 from rationale_plugins.methods.flcp import Flcp
@@ -205,11 +207,19 @@ def ours(fitted: Fitted, noise: Noise, batch: int, epochs: int, *, masked: bool 
     return ticks.at
 
 
-def ready(fitted: Fitted, noise: Noise, batch: int, epochs: int, device: torch.device) -> list[Spent]:
+def ready(
+    fitted: Fitted,
+    noise: Noise,
+    batch: int,
+    epochs: int,
+    device: torch.device,
+    layout: torch.memory_format = torch.contiguous_format,
+) -> list[Spent]:
     """A plain loop over tensors on the device."""
-    step = cast(nn.Module, fitted.step)
+    step = cast(nn.Module, fitted.step).to(memory_format=layout)
     preprocessing = fitted.classifier.model.preprocessing
-    inputs = normalise(torch.stack([to_bytes(one) for one in noise.images]), preprocessing).to(device)
+    inputs = normalise(torch.stack([to_bytes(one) for one in noise.images]), preprocessing)
+    inputs = inputs.to(device, memory_format=layout)
     labels = torch.tensor(noise.labels, device=device)
     if hasattr(step, "cached"):
         with torch.no_grad():
@@ -262,6 +272,10 @@ def measure(model: str, method: str, rounds: int, device: torch.device) -> list[
         ),
         "DataLoader": lambda: loaded(made(model, method, device), noise, batch, 2, device),
     }
+    if not short:
+        works["channels last"] = lambda: ready(
+            made(model, method, device), noise, batch, 2, device, torch.channels_last
+        )
     found: dict[str, list[Spent]] = {name: [] for name in works}
     for turn in range(rounds + 1):
         for name, do in works.items():
@@ -325,7 +339,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time of training as ratios to plain loops.")
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--methods", nargs="*", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--regularizers", nargs="*", choices=list(REGULARIZERS), default=[])
+    parser.add_argument("--regularizers", nargs="*", choices=[*REGULARIZERS, "all"], default=[])
     parser.add_argument("--rounds", type=int, default=3, help="times that each loop is measured")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -339,14 +353,16 @@ def main() -> None:
         for method in arguments.methods
         for one in measure(model, method, max(arguments.rounds, 1), device)
     ]
-    if arguments.regularizers:
+    terms = list(REGULARIZERS) if "all" in arguments.regularizers else arguments.regularizers
+    if terms:
         found += [
             one
             for model in arguments.models
-            for one in measure_terms(model, arguments.regularizers, max(arguments.rounds, 1), device)
+            for one in measure_terms(model, terms, max(arguments.rounds, 1), device)
         ]
     if arguments.json:
-        print(json.dumps([asdict(one) for one in found], indent=2))
+        document = {"machine": machine(arguments.device, arguments.threads)}
+        print(json.dumps({**document, "rows": [asdict(one) for one in found]}, indent=2))
         return
     print(f"{'model':<15} {'loop':<18} {'against':<11} {'images/s':>9} {'ratio':>6}  lowest – highest")
     for one in found:

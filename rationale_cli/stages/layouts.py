@@ -26,7 +26,7 @@ from ..reporting.transfer import TransferShown
 from ..runs.atomic import write_text
 from .entries import EntryRequest, Placed, entries
 from .tradeoff import tradeoff
-from .transfer import of_groups, transfer_texts
+from .transfer_groups import of_groups, transfer_texts
 
 
 @dataclass(frozen=True)

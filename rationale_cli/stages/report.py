@@ -42,7 +42,7 @@ from .faithfulness_files import read_faithfulness
 from .score import Prepared, Scored, ScoreRequest, curves, prepare, score
 from .shifts import Group
 from .study_files import fitting as judged_by_people
-from .transfer import USUAL, of_groups
+from .transfer_groups import USUAL, of_groups
 from .words_files import read_words
 
 FILE = "report.html"

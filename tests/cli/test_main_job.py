@@ -12,6 +12,7 @@ from PIL import Image
 from rationale_cli import load_run
 
 from .conftest import Command
+from .loading import loaded
 
 QUICK = ("--limit", "128", "--epochs", "1")
 
@@ -36,7 +37,7 @@ def test_the_four_verbs_as_typed(rationale: Command, tmp_path: Path) -> None:
     assert scores["tables"][0]["rows"][0]["n"] == 48
 
 
-def test_json_is_one_document_on_standard_output(rationale: Command) -> None:
+def test_json_is_one_document_on_standard_output(rationale: Command, tmp_path: Path) -> None:
     tuned = json.loads(rationale("finetune", "--method", "zs", "--run", "base", "--json").stdout)
     assert tuned["run"] == "base"
     words = ("--split", "test", "--limit", "32", "--no-audit")
@@ -45,6 +46,10 @@ def test_json_is_one_document_on_standard_output(rationale: Command) -> None:
     assert json.loads(rationale("explain", "base", *words, "--json").stdout)[0]["written"] == {"test": []}
     scores = json.loads(rationale("score", "--threshold", "0.5", "--json").stdout)
     assert scores["tables"][0]["rows"][0]["run"] == "base"
+    for word in ("score", "report"):
+        assert loaded(word, heavy={"torch", "rationale_cli.stages.score"}, cwd=tmp_path) == {
+            "rationale_cli.stages.score"
+        }, f"{word} reads what is written: it needs no model"
 
 
 def test_several_estimators_share_one_pass(rationale: Command, tmp_path: Path) -> None:

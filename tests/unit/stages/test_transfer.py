@@ -21,7 +21,7 @@ from rationale_cli.runs.folder import Run
 from rationale_cli.stages.report import ReportRequest
 from rationale_cli.stages.report import run as report
 from rationale_cli.stages.score import ScoreRequest, prepare
-from rationale_cli.stages.transfer import of_groups, transfer_texts
+from rationale_cli.stages.transfer_groups import of_groups, transfer_texts
 
 from .made_up_runs import make_run
 

@@ -1,7 +1,7 @@
 """What the page on right reasons says of the drawn scenes is what the kept results of its recipes say.
 
-After ``rationale run evidence-aware-weights`` and ``rationale run evidence-aware``,
-``python tests/docs/test_evidence_aware.py runs`` keeps the new results and writes the tables anew.
+After ``rationale run`` of any of ``RECIPES``, ``python tests/docs/test_evidence_aware.py runs`` keeps the new
+results and writes the tables anew.
 """
 
 from __future__ import annotations
@@ -11,14 +11,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from kept_tables import ROOT, check, keep, rows_of, table, write
 
 PAGE = ROOT / "docs" / "how-to" / "right-for-the-right-reasons.md"
 KEPT = ROOT / "docs" / "explanation" / "measured"
-RIVALS, WEIGHTS = "evidence-aware/rivals.csv", "evidence-aware-weights/weights.csv"
+RIVALS, WEIGHTS = "rivals.csv", "weights.csv"
+RECIPES = {
+    "evidence-aware": RIVALS,
+    "evidence-aware-weights": WEIGHTS,
+    "evidence-aware-longer": RIVALS,
+    "evidence-aware-longer-weights": WEIGHTS,
+    "photographs": RIVALS,
+}
+"""Recipe → the file of its table."""
 UNSEEN = ("grad-cam-last-dot", "input-x-gradient-dot")
-"""Attributions that no term was tuned on."""
+"""Attributions that no term was trained on."""
 GAA = "gaa-last-dot"
+BY_GAA = ("gaa-mass", "evidence-anchor", "text-guided")
+"""Terms that are trained on GAA."""
 
 Row = Mapping[str, str]
 
@@ -48,9 +59,9 @@ class Measure(NamedTuple):
     attribution: str = ""
 
 
-def rivals_of(model: str) -> dict[Rival, dict[Measure, Row]]:
+def rivals_of(recipe: str, model: str) -> dict[Rival, dict[Measure, Row]]:
     found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(KEPT / RIVALS):
+    for row in rows_of(KEPT / recipe / RIVALS):
         if row["model"] == model:
             rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
             measure = Measure(row["metric"], row["split"], row["specification"])
@@ -70,7 +81,7 @@ def number(row: Row | None) -> str:
     return "–" if row is None or not row["value"] else f"{float(row['value']):.1f}"
 
 
-def rivals(model: str) -> str:
+def rivals(recipe: str, model: str) -> str:
     """Each way of tuning by what no heatmap enters."""
     columns = {
         "accuracy": Measure("accuracy"),
@@ -80,20 +91,16 @@ def rivals(model: str) -> str:
         "object's share": Measure("object_share"),
         "ECE": Measure("ECE"),
     }
-    return table(
-        [f"`{model}`", *columns, "cost"],
-        [
-            [
-                str(rival),
-                *(points(own.get(one)) for one in columns.values()),
-                number(own.get(Measure("cost"))),
-            ]
-            for rival, own in rivals_of(model).items()
-        ],
-    )
+    found = rivals_of(recipe, model)
+    known = {name: one for name, one in columns.items() if any(own.get(one) for own in found.values())}
+    lines = [
+        [str(rival), *(points(own.get(one)) for one in known.values()), number(own.get(Measure("cost")))]
+        for rival, own in found.items()
+    ]
+    return table([f"`{model}`", *known, "cost"], lines)
 
 
-def evidence(model: str) -> str:
+def evidence(recipe: str, model: str) -> str:
     """Each way of tuning by PT and V of three attributions, and the lift of GAA."""
     named = {"GAA": GAA, "Grad-CAM": UNSEEN[0], "input × gradient": UNSEEN[1]}
     columns = [(metric, name, one) for name, one in named.items() for metric in ("PT", "V", "lift")]
@@ -107,12 +114,12 @@ def evidence(model: str) -> str:
                     for metric, _, one in columns
                 ),
             ]
-            for rival, own in rivals_of(model).items()
+            for rival, own in rivals_of(recipe, model).items()
         ],
     )
 
 
-def weights() -> str:
+def weights(recipe: str) -> str:
     """Each way of tuning with each weight, on val."""
     columns = {
         "accuracy": Measure("accuracy", "val"),
@@ -122,7 +129,7 @@ def weights() -> str:
         "PT, Grad-CAM": Measure("PT", "val", UNSEEN[0]),
     }
     found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(KEPT / WEIGHTS):
+    for row in rows_of(KEPT / recipe / WEIGHTS):
         rival = Rival(row["method"], row["regularizer"], setup=row["setup"])
         found.setdefault(rival, {})[Measure(row["metric"], row["split"], row["specification"])] = row
     lines = [
@@ -132,9 +139,9 @@ def weights() -> str:
     return table(["", *columns], lines)
 
 
-def aim(model: str, *tuned: str) -> str:
+def aim(recipe: str, model: str, *tuned: str) -> str:
     """Whether ways of tuning (METHOD[+TERM][/SETUP], _ for a blank) reach what the page asks of them."""
-    found = rivals_of(model)
+    found = rivals_of(recipe, model)
     chosen = [_named(one) for one in tuned]
     lines = [[name, *(told(found, rival) for rival in chosen)] for name, told in CRITERIA.items()]
     return table(["", *map(str, chosen)], lines)
@@ -172,6 +179,7 @@ def half_way(found: Found, rival: Rival) -> str:
 
 
 def as_zero_shot(found: Found, rival: Rival) -> str:
+    names = UNSEEN if rival.regularizer in BY_GAA else (GAA, *UNSEEN)
     kept = {
         name: [
             (
@@ -180,14 +188,15 @@ def as_zero_shot(found: Found, rival: Rival) -> str:
             )
             for metric in ("PT", "V")
         ]
-        for name in UNSEEN
+        for name in names
     }
     figures = "; ".join(
         f"{name.removesuffix('-dot').removesuffix('-last')} "
         + ", ".join(f"{100 * own:.0f} of {100 * zero:.0f}" for own, zero in pairs)
         for name, pairs in kept.items()
     )
-    return _told(all(own >= zero for pairs in kept.values() for own, zero in pairs), figures)
+    reached = [name for name, pairs in kept.items() if all(own >= zero for own, zero in pairs)]
+    return _told(len(reached) >= 2, figures)
 
 
 def _told(reached: bool, figures: str) -> str:
@@ -198,7 +207,7 @@ CRITERIA = {
     "accuracy within a point of plain `ft`": within_a_point,
     "background alone at most a quarter of plain `ft`'s": quarter,
     "accuracy on `swapped` at least half-way to tuning without the shortcut": half_way,
-    "PT and V not below zero-shot's, by two attributions that were not trained on": as_zero_shot,
+    "PT and V not below zero-shot's, by two attributions that it was not trained on": as_zero_shot,
 }
 
 TABLES = {"rivals": rivals, "evidence": evidence, "weights": weights, "aim": aim}
@@ -208,17 +217,18 @@ def test_the_page_says_what_the_kept_results_say() -> None:
     check(PAGE, TABLES, __file__)
 
 
-def test_every_way_of_tuning_has_three_seeds() -> None:
-    for row in rows_of(KEPT / RIVALS):
+@pytest.mark.parametrize("recipe", ["evidence-aware"])
+def test_every_way_of_tuning_has_three_seeds(recipe: str) -> None:
+    for row in rows_of(KEPT / recipe / RIVALS):
         if row["method"] != "zs" and row["metric"] == "accuracy":
             assert len(row["runs"].split()) == 3, row
 
 
 def _kept(runs: Sequence[str]) -> None:
     for folder in runs:
-        for file in (RIVALS, WEIGHTS):
-            if (Path(folder) / file).is_file():
-                keep(Path(folder) / file, KEPT / file)
+        for recipe, file in RECIPES.items():
+            if (Path(folder) / recipe / file).is_file():
+                keep(Path(folder) / recipe / file, KEPT / recipe / file)
 
 
 if __name__ == "__main__":

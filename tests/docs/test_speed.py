@@ -90,7 +90,81 @@ def _ratios(costs: Mapping[tuple[str, str, str | None], Document], model: str, n
     return " · ".join(f"{one:.2f}" if one < 10 else f"{one:,.0f}" for one in ratios) or "–"
 
 
-KINDS = {"explain": explain, "sizing": sizing, "attributions": attributions}
+def pipeline(file: str) -> str:
+    """Images a second as a fraction of the bare loop's, and milliseconds of the processor by stage."""
+    document = read(file)
+    told = f"{document['pictures']} pictures of 500×375, `{document['model']}`"
+    lines = [
+        [
+            row["work"],
+            f"{row['images_per_second']:.1f}",
+            f"{row['fraction']:.2f} ({row['lowest']:.2f}–{row['highest']:.2f})",
+            f"{row['processor_fraction']:.2f}",
+        ]
+        for row in document["explain"]
+    ]
+    whole = table(["", "images/s", "fraction by the clock", "by the processor"], lines)
+    total = sum(document["stages"].values())
+    shares = [[name, f"{ms:.2f}", f"{ms / total:.1%}"] for name, ms in document["stages"].items()]
+    stages = table(["stage", "ms a picture", "share"], shares)
+    decoders = [
+        [row["decoder"], f"{row['ratio']:.2f}", f"{row['equal']:.0%}"] for row in document["decoders"]
+    ]
+    other = table(["decoder, with resizing", "time", "equal pictures"], decoders)
+    return f"{_machine(document['machine'])} {told}.\n\n{whole}\n{stages}\n{other}"
+
+
+def training(file: str) -> str:
+    """Steps of this project's loop against those of plain loops of the same step."""
+    document = read(file)
+    rows = [row for row in document["rows"] if row["against"] != "ft"]
+    head = ["", "against", "images/s", "time (lowest–highest)"]
+    lines = [
+        [
+            f"`{row['model']}`, `{row['method']}`",
+            row["against"],
+            f"{row['images_per_second']:.1f}",
+            _spread(row),
+        ]
+        for row in rows
+    ]
+    return f"{_machine(document['machine'])}\n\n{table(head, lines)}"
+
+
+def regularizers(file: str) -> str:
+    """Steps of ``ft`` with a regularizer against those without."""
+    rows = [row for row in read(file)["rows"] if row["against"] == "ft"]
+    costs = {(row["model"], row["method"]): row for row in rows}
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    names = list(dict.fromkeys(row["method"] for row in rows))
+    lines = [[f"`{name}`", *(_spread(costs[model, name]) for model in models)] for name in names]
+    return table(["a step of `ft` with", *(f"`{model}`" for model in models)], lines)
+
+
+def _spread(row: Document) -> str:
+    return f"{row['ratio']:.2f} ({row['lowest']:.2f}–{row['highest']:.2f})"
+
+
+def scoring(file: str) -> str:
+    """Seconds of each stage."""
+    document = read(file)
+    lines = [
+        [row["stage"], f"{row['clock']:.2f}", f"{row['slowest']:.2f}", f"{row['processor']:.2f}"]
+        for row in document["timings"]
+    ]
+    told = f"Two runs of {document['pictures']:,} pictures, in seconds"
+    return f"{_machine(document['machine'])} {told}.\n\n{table(['', 'clock', 'slowest', 'processor'], lines)}"
+
+
+KINDS = {
+    "explain": explain,
+    "sizing": sizing,
+    "attributions": attributions,
+    "pipeline": pipeline,
+    "training": training,
+    "regularizers": regularizers,
+    "scoring": scoring,
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .layout_cells import LayoutCell
 from .pivot import Pivot, Span, spans
-from .pivot_text import Words, average_titles, legend, metric_title, named, words
+from .pivot_text import Words, average_titles, heading, legend, metric_title, named, words
 
 
 class Row(NamedTuple):
@@ -57,7 +57,7 @@ def table_view(pivot: Pivot) -> TableView:
             Block(
                 metric_title(block.metric),
                 tuple(
-                    _row(named(pivot.row_axes, row.key), (*row.cells, *row.averages)) for row in block.rows
+                    _row(heading(pivot.row_axes, row.key), (*row.cells, *row.averages)) for row in block.rows
                 ),
             )
             for block in pivot.blocks
@@ -66,5 +66,5 @@ def table_view(pivot: Pivot) -> TableView:
     )
 
 
-def _row(names: Sequence[str], cells: Sequence[LayoutCell]) -> Row:
-    return Row(names[-1], " · ".join(names[:-1]), tuple(words(cell) for cell in cells))
+def _row(names: tuple[str, str], cells: Sequence[LayoutCell]) -> Row:
+    return Row(*names, tuple(words(cell) for cell in cells))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..measures.published import Printed
+from ..recipe.regularizers import NONE
 from . import tables
 from .figures import TITLES
 from .layout_cells import ABSENT, LayoutCell, Rank
@@ -88,6 +89,18 @@ def named(axes: Sequence[str], key: Sequence[str]) -> tuple[str, ...]:
     """
     unnamed = {"corruption": "clean"}
     return tuple(value or unnamed.get(axis, UNDEFINED) for axis, value in zip(axes, key, strict=True))
+
+
+def heading(axes: Sequence[str], key: Sequence[str]) -> tuple[str, str]:
+    """The last of a row's names that says something, and those before it.
+
+    >>> heading(("method", "regularizer", "setup"), ("ft", "none", ""))
+    ('ft', '')
+    >>> heading(("model", "method", "setup"), ("clip", "ft", "longer"))
+    ('longer', 'clip · ft')
+    """
+    *within, name = [one for one in named(axes, key) if one not in (UNDEFINED, NONE)] or [UNDEFINED]
+    return name, " · ".join(within)
 
 
 def average_titles(pivot: Pivot) -> tuple[str, ...]:

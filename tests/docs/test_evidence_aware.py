@@ -217,7 +217,7 @@ def test_the_page_says_what_the_kept_results_say() -> None:
     check(PAGE, TABLES, __file__)
 
 
-@pytest.mark.parametrize("recipe", ["evidence-aware"])
+@pytest.mark.parametrize("recipe", ["evidence-aware", "evidence-aware-longer"])
 def test_every_way_of_tuning_has_three_seeds(recipe: str) -> None:
     for row in rows_of(KEPT / recipe / RIVALS):
         if row["method"] != "zs" and row["metric"] == "accuracy":

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,23 @@ except ImportError as error:
 
 _PATIENCE = {"local": 2.0, "slurm": 30.0}
 """Seconds after a job's end until its result must be there: shared file systems tell late."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Processes that are started within heed SIGINT, by which local jobs are cancelled.
+
+    They inherit that it is ignored, as it is in what a shell runs in the background.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @dataclass
@@ -87,7 +107,8 @@ class SlurmLauncher:
 
     def _submit(self, tasks: Sequence[tuple[Task, int]]) -> None:
         try:
-            jobs = self._executor.submit_array([_Resumable(task) for task, _ in tasks])
+            with _interruptible():
+                jobs = self._executor.submit_array([_Resumable(task) for task, _ in tasks])
         except FailedJobError as error:
             raise InputError(
                 f"Expected SLURM to take the jobs but it refused them: {error}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import random
+import signal
 import sys
 import time
 
@@ -66,8 +67,17 @@ def test_what_raises_is_not_tried_again(launch, tmp_path):
     assert len(list((tmp_path / "tries").iterdir())) == 1
 
 
-def test_what_still_runs_is_cancelled(launch):
-    launcher = launch()
+@pytest.mark.parametrize("heeded", [True, False], ids=["", "in the background of a shell"])
+def test_what_still_runs_is_cancelled(launch, heeded):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler if heeded else signal.SIG_IGN)
+    try:
+        _cancelled(launch())
+        assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (not heeded)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _cancelled(launcher):
     launcher.submit([Timed(600.0)])
     list(launcher.ended(1.0))
     (job,) = [one.job for one in launcher._open]

@@ -10,7 +10,7 @@ from typing import Any
 
 def machine(device: str = "cpu", threads: int | None = None, precision: str = "fp32") -> Mapping[str, Any]:
     """The device, threads of the CPU if it is one and a benchmark sets them, and versions."""
-    import torch
+    import torch  # here, since not every benchmark needs it while it measures
 
     cuda = device.startswith("cuda")
     return {

@@ -10,10 +10,9 @@ The second asks what regularizers add: steps of ``ft`` with each of them against
 Model, loss, optimiser and pictures are the same in all loops; weights are random, pictures in memory.
 ``ready`` reads nothing: its pictures are normalised tensors already (for ``lp``, features). ``DataLoader``
 reads them as such a loop usually does, in the main process, and for ``lp`` encodes them in every step;
-``channels last`` is ``ready`` with pictures and weights in that layout. The
-loops take turns within each round; a ratio is that of the medians over a round's steps, without the first
-one, by processor time where the model computes on the CPU and by the clock elsewhere. More than 1 is slower
-than the plain loop.
+``channels last`` is ``ready`` with pictures and weights in that layout. The loops take turns within each
+round; a ratio is that of the medians over a round's steps, without the first one, by processor time where the
+model computes on the CPU and by the clock elsewhere. More than 1 is slower than the plain loop.
 """
 
 from __future__ import annotations
@@ -264,15 +263,14 @@ def measure(model: str, method: str, rounds: int, device: torch.device) -> list[
     """The three loops in turn, ``rounds`` times after one for warming up."""
     kind, batch, steps = MODELS[model]
     size = cast(VisionLanguageModel, kind(kind.Options(weights="none"))).preprocessing.size
-    noise, short = Noise(batch * steps, size), method == "lp"
+    noise, headed = Noise(batch * steps, size), method == "lp"
+    epochs = CACHED_EPOCHS if headed else 1
     works: dict[str, Callable[[], list[Spent]]] = {
-        "rationale": lambda: ours(made(model, method, device), noise, batch, CACHED_EPOCHS if short else 1),
-        "ready": lambda: ready(
-            made(model, method, device), noise, batch, CACHED_EPOCHS if short else 1, device
-        ),
+        "rationale": lambda: ours(made(model, method, device), noise, batch, epochs),
+        "ready": lambda: ready(made(model, method, device), noise, batch, epochs, device),
         "DataLoader": lambda: loaded(made(model, method, device), noise, batch, 1, device),
     }
-    if not short:
+    if not headed:
         works["channels last"] = lambda: ready(
             made(model, method, device), noise, batch, 1, device, torch.channels_last
         )

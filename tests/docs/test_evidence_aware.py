@@ -60,8 +60,9 @@ class Measure(NamedTuple):
 
 
 def rivals_of(recipe: str, model: str) -> dict[Rival, dict[Measure, Row]]:
+    """What a recipe's table tells of each way of tuning this model."""
     found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(KEPT / recipe / RIVALS):
+    for row in rows_of(KEPT / recipe / RECIPES[recipe]):
         if row["model"] == model:
             rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
             measure = Measure(row["metric"], row["split"], row["specification"])
@@ -101,7 +102,7 @@ def rivals(recipe: str, model: str) -> str:
 
 
 def evidence(recipe: str, model: str) -> str:
-    """Each way of tuning by PT and V of three attributions, and the lift of GAA."""
+    """Each way of tuning by PT, V and lift of three attributions."""
     named = {"GAA": GAA, "Grad-CAM": UNSEEN[0], "input × gradient": UNSEEN[1]}
     columns = [(metric, name, one) for name, one in named.items() for metric in ("PT", "V", "lift")]
     return table(
@@ -128,13 +129,9 @@ def weights(recipe: str) -> str:
         "PT, GAA": Measure("PT", "val", GAA),
         "PT, Grad-CAM": Measure("PT", "val", UNSEEN[0]),
     }
-    found: dict[Rival, dict[Measure, Row]] = {}
-    for row in rows_of(KEPT / recipe / WEIGHTS):
-        rival = Rival(row["method"], row["regularizer"], setup=row["setup"])
-        found.setdefault(rival, {})[Measure(row["metric"], row["split"], row["specification"])] = row
     lines = [
         [str(rival), *(points(own.get(one)).rstrip("*") for one in columns.values())]
-        for rival, own in sorted(found.items(), key=lambda one: one[0][:2])
+        for rival, own in sorted(rivals_of(recipe, "tiny-clip").items(), key=lambda one: one[0][:2])
     ]
     return table(["", *columns], lines)
 

@@ -38,6 +38,7 @@ from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.linear_probe import LinearProbe
 from rationale_plugins.models.open_clip import ClipViTB32
 from rationale_plugins.models.tiny_clip import TinyClip
+from rationale_plugins.regularizers.background_anchor import BackgroundAnchor, GuidedBackgroundAnchor
 from rationale_plugins.regularizers.background_augment import BackgroundAugment
 from rationale_plugins.regularizers.counterfactual import Counterfactual
 from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor
@@ -84,6 +85,8 @@ REGULARIZERS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "rrr": (RightReasons, {}),
     "rrr-tokens": (RightReasons, {"at": "tokens"}),
     "counterfactual": (Counterfactual, {}),
+    "background-anchor": (BackgroundAnchor, {}),
+    "guided-background-anchor": (GuidedBackgroundAnchor, {}),
     "background-augment": (BackgroundAugment, {}),
     "patch-dropout": (PatchDropout, {}),
 }

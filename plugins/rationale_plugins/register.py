@@ -344,6 +344,11 @@ def rationale_regularizers() -> list[Entry]:
             "Objects on other backgrounds keep their class, bare backgrounds have none; needs masks or boxes",
         ),
         Entry(
+            "background-anchor",
+            f"{_REGULARIZERS}.background_anchor:BackgroundAnchor",
+            "Backgrounds alone say what zero-shot says of them; needs masks or boxes",
+        ),
+        Entry(
             "evidence-anchor",
             f"{_REGULARIZERS}.evidence_anchor:EvidenceAnchor",
             "Relevance stays where zero-shot has it; needs no annotation",
@@ -357,6 +362,11 @@ def rationale_regularizers() -> list[Entry]:
             "guided-counterfactual",
             f"{_REGULARIZERS}.guided_counterfactual:GuidedCounterfactual",
             "counterfactual by zero-shot's heatmaps for masks; needs no annotation",
+        ),
+        Entry(
+            "guided-background-anchor",
+            f"{_REGULARIZERS}.background_anchor:GuidedBackgroundAnchor",
+            "background-anchor by zero-shot's heatmaps for masks; needs no annotation",
         ),
         Entry(
             "background-augment",

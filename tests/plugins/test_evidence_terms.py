@@ -13,6 +13,7 @@ from rationale_plugins.methods.coop import CoOp
 from rationale_plugins.methods.fine_tuning import FineTuning
 from rationale_plugins.methods.flcp import Flcp
 from rationale_plugins.methods.linear_probe import LinearProbe
+from rationale_plugins.regularizers.background_anchor import BackgroundAnchor
 from rationale_plugins.regularizers.background_augment import BackgroundAugment, OtherBackgrounds
 from rationale_plugins.regularizers.counterfactual import Counterfactual, composed
 from rationale_plugins.regularizers.evidence_anchor import EvidenceAnchor, apart
@@ -275,6 +276,59 @@ def test_without_the_second_part_objects_elsewhere_keep_their_class():
     elsewhere, _ = composed(IMAGES[KNOWN], INSIDE[KNOWN], (torch.arange(3) + shift) % 3)
     wanted = F.cross_entropy(around.classifier(elsewhere), LABELS[KNOWN])
     assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def told(classifier, temperature=1.0):
+    """Log-probabilities of the places of the annotated pictures."""
+    places = composed(IMAGES, INSIDE, torch.arange(4))[1][KNOWN]
+    return (classifier(places) / temperature).log_softmax(dim=-1)
+
+
+def zero_shot(around):
+    model = around.classifier.model
+    return TextClassifier(model, class_embeddings(model, TASK))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+@pytest.mark.parametrize("method", [Flcp, FineTuning, ClipAdapter])
+def test_backgrounds_are_held_against_the_model_as_it_came(method, temperature):
+    around = setting(method)
+    with torch.no_grad():
+        before = told(zero_shot(around), temperature)
+    whole = with_term(around, BackgroundAnchor, temperature=temperature)
+    own = around.step(IMAGES, LABELS)
+    if method is Flcp:  # not yet tuned
+        assert (whole(IMAGES, LABELS, MASKED) - own).item() == pytest.approx(0, abs=1e-5)
+    moved(around)
+    now = told(zero_shot(around) if method is Flcp else around.classifier, temperature)
+    wanted = temperature**2 * (before.exp() * (before - now)).sum(dim=-1).mean()
+    assert wanted > 1e-3
+    found = whole(IMAGES, LABELS, MASKED) - around.step(IMAGES, LABELS)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-3)
+
+
+def test_backgrounds_are_brought_back_to_what_zero_shot_says_of_them():
+    around = setting(Flcp)
+    with torch.no_grad():
+        before = told(zero_shot(around)).argmax(dim=-1)
+    whole = with_term(around, BackgroundAnchor, weight=5)
+    moved(around)
+    assert not torch.equal(told(zero_shot(around)).argmax(dim=-1), before)
+    optimizer = torch.optim.Adam((one for one in whole.parameters() if one.requires_grad), lr=3e-3)
+    for _ in range(30):
+        optimizer.zero_grad()
+        whole(IMAGES, LABELS, MASKED).backward()
+        optimizer.step()
+    assert torch.equal(told(zero_shot(around)).argmax(dim=-1), before)
+
+
+def test_without_a_mask_backgrounds_are_not_known():
+    around = setting(Flcp)
+    whole = with_term(around, BackgroundAnchor)
+    moved(around)
+    nowhere = Masks(INSIDE, torch.zeros(4, dtype=torch.bool))
+    own = around.step(IMAGES, LABELS)
+    assert whole(IMAGES, LABELS, nowhere).item() == pytest.approx(own.item())
 
 
 class Shown(torch.nn.Module):

@@ -1,20 +1,18 @@
 """Counterfactual pictures without annotation: what zero-shot looks at stands for the object.
 
-Shapes: B pictures, h×w patch grid, S pixels.
+Shapes: B pictures, S pixels.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from rationale_cli.contracts import IMAGES, Masks, Outputs, RegularizerOptions, Scalar, Setting
-from rationale_cli.toolkit.tuned import ZeroShotRelevance
+from rationale_cli.contracts import IMAGES, Outputs, RegularizerOptions, Scalar, Setting
 
+from ._pseudo_masks import PseudoMasks
 from .counterfactual import ComposedPictures
 
 
@@ -52,35 +50,19 @@ class GuidedCounterfactual:
         Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
         layers that it does not have.
         """
-        asked, model = self.options, setting.classifier.model
-        side = model.preprocessing.size
-        known = ZeroShotRelevance(model, setting.task, asked.scalar, asked.layers)
-        composed = ComposedPictures(setting, asked.background)
-        return GuidedPictures(composed, known, model.patch_grid(side, side), asked.share)
+        asked = self.options
+        known = PseudoMasks(setting, asked.scalar, asked.layers, asked.share)
+        return GuidedPictures(ComposedPictures(setting, asked.background), known)
 
 
 class GuidedPictures(nn.Module):
     """The loss of pictures that are composed of a batch by what zero-shot looks at."""
 
-    def __init__(
-        self, composed: ComposedPictures, known: ZeroShotRelevance, grid: tuple[int, int], share: float
-    ) -> None:
+    def __init__(self, composed: ComposedPictures, known: PseudoMasks) -> None:
         super().__init__()
-        self.composed = composed
-        self._known, self._grid, self._share = known, grid, share
+        self.composed, self._known = composed, known
 
     def forward(self, images: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
         """images B×3×S×S, labels B → scalar."""
-        relevance = self._known(images, labels, self._grid)
-        masks = most_relevant(relevance, (images.shape[-2], images.shape[-1]), self._share)
-        loss: Tensor = self.composed(images, labels, outputs, masks)
+        loss: Tensor = self.composed(images, labels, outputs, self._known(images, labels))
         return loss
-
-
-def most_relevant(relevance: Tensor, size: tuple[int, int], share: float) -> Masks:
-    """B×h×w ≥ 0 → this share of the pixels, the most relevant ones; nothing is known by a constant map."""
-    smooth = F.interpolate(relevance[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
-    flat = smooth.flatten(1)
-    below = min(max(round((1 - share) * flat.shape[1]), 1), flat.shape[1])
-    inside = smooth > flat.kthvalue(below, dim=1).values[:, None, None]
-    return Masks(inside.to(torch.uint8), inside.flatten(1).any(dim=1))

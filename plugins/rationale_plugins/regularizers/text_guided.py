@@ -12,10 +12,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from rationale_cli.contracts import IMAGES, Outputs, RegularizerOptions, Scalar, Setting
-from rationale_cli.toolkit.tuned import Watch, ZeroShotRelevance
+from rationale_cli.toolkit.tuned import Watch
 
 from ._mass import Form, outside
-from .guided_counterfactual import most_relevant
+from ._pseudo_masks import PseudoMasks
 
 
 class TextGuided:
@@ -51,15 +51,15 @@ class TextGuided:
         Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
         layers that it does not have.
         """
-        asked, model = self.options, setting.classifier.model
-        known = ZeroShotRelevance(model, setting.task, asked.scalar, asked.layers)
+        asked = self.options
+        known = PseudoMasks(setting, asked.scalar, asked.layers, asked.share)
         return GuidedMass(Watch(setting), known, asked)
 
 
 class GuidedMass(nn.Module):
     """The mass of the label's relevance outside zero-shot's own."""
 
-    def __init__(self, watch: Watch, known: ZeroShotRelevance, options: TextGuided.Options) -> None:
+    def __init__(self, watch: Watch, known: PseudoMasks, options: TextGuided.Options) -> None:
         super().__init__()
         self._watch, self._known, self._options = watch, known, options
 
@@ -69,8 +69,7 @@ class GuidedMass(nn.Module):
 
     def forward(self, images: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
         """images B×3×S×S, labels B → scalar."""
-        seen, grid = self._watch.seen(images, outputs), self._watch.grid
+        seen = self._watch.seen(images, outputs)
         scores = self._watch.scores(seen, labels, outputs, self._options.scalar)
-        size = (images.shape[-2], images.shape[-1])
-        masks = most_relevant(self._known(images, labels, grid), size, self._options.share)
-        return outside(seen.relevance(scores, grid), masks, self._options.form)
+        masks = self._known(images, labels)
+        return outside(seen.relevance(scores, self._watch.grid), masks, self._options.form)

@@ -1,12 +1,14 @@
-"""Counterfactual pictures by zero-shot's heatmaps: which pixels stand for the object, and what is asked."""
+"""Terms with zero-shot's heatmaps for masks: which pixels stand for the object, and what is asked."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from rationale_plugins.methods.fine_tuning import FineTuning
+from rationale_plugins.regularizers._pseudo_masks import most_relevant
+from rationale_plugins.regularizers.background_anchor import BackgroundAnchor, GuidedBackgroundAnchor
 from rationale_plugins.regularizers.counterfactual import Counterfactual
-from rationale_plugins.regularizers.guided_counterfactual import GuidedCounterfactual, most_relevant
+from rationale_plugins.regularizers.guided_counterfactual import GuidedCounterfactual
 
 from rationale_cli.contracts import Masks, Setting, Specification, Task
 from rationale_cli.testing import FakeModel
@@ -35,10 +37,14 @@ def zero_shot_masks(around: Setting, layers: str, share: float) -> Masks:
 
 
 @pytest.mark.parametrize(("layers", "share"), [("all", 0.4), ("last", 0.25)])
-def test_it_asks_what_counterfactual_asks_of_zero_shots_most_relevant_pixels(around, layers, share):
+@pytest.mark.parametrize(
+    ("term", "unguided"),
+    [(GuidedCounterfactual, Counterfactual), (GuidedBackgroundAnchor, BackgroundAnchor)],
+)
+def test_it_asks_what_masks_of_zero_shots_most_relevant_pixels_ask(around, term, unguided, layers, share):
     masks = zero_shot_masks(around, layers, share)
-    guided = GuidedCounterfactual(GuidedCounterfactual.Options(layers=layers, share=share)).build(around)
-    plain = Counterfactual(Counterfactual.Options()).build(around)
+    guided = term(term.Options(layers=layers, share=share)).build(around)
+    plain = unguided(unguided.Options()).build(around)
     with torch.no_grad():  # tuned since: the pseudo-masks stay those of the model as it came
         for one in (one for one in around.step.parameters() if one.requires_grad):
             one.add_(0.05 * torch.randn(one.shape, generator=torch.Generator().manual_seed(1)))
@@ -48,6 +54,7 @@ def test_it_asks_what_counterfactual_asks_of_zero_shots_most_relevant_pixels(aro
     torch.manual_seed(3)
     wanted = plain(IMAGES, LABELS, outputs, masks)
     assert found.item() == pytest.approx(wanted.item(), abs=1e-5)
+    assert abs(found) > 1e-3
     weights = [one for one in around.step.parameters() if one.requires_grad]
     assert all(one is not None for one in torch.autograd.grad(found, weights[-2:]))
 

@@ -1,14 +1,17 @@
 """What the page on right reasons says of the drawn scenes is what the kept results of its recipes say.
 
 After ``rationale run`` of any of ``RECIPES``, ``python tests/docs/test_evidence_aware.py runs`` keeps the new
-results and writes the tables anew.
+results and writes the tables anew; so it does with what ``rationale faithfulness`` told of runs in there.
 """
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple
 
 from kept_tables import ROOT, check, keep, rows_of, table, write
@@ -22,6 +25,8 @@ RECIPES = {
     "photographs": RIVALS,
 }
 """Recipe → the file of its table."""
+HEATMAPS = "heatmaps.csv"
+"""Beside the rivals: means over seeds of what ``rationale faithfulness`` told of some of them."""
 UNSEEN = ("grad-cam-last-dot", "input-x-gradient-dot")
 """Attributions that no term was trained on."""
 GAA = "gaa-last-dot"
@@ -133,6 +138,25 @@ def weights(recipe: str) -> str:
     return table(["", *columns], lines)
 
 
+def pointing(recipe: str, model: str) -> str:
+    """Some ways of tuning by where their heatmaps point and by what taking patches away does."""
+    named = {"GAA": GAA, "Grad-CAM": UNSEEN[0], "input × gradient": UNSEEN[1]}
+    titles = {"pointing": "pointing", "deletion/blur": "deletion"}
+    columns = [(measure, name, one) for name, one in named.items() for measure in titles]
+    found: dict[Rival, dict[tuple[str, str], float]] = {}
+    for row in rows_of(KEPT / recipe / HEATMAPS):
+        if row["model"] == model:
+            rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
+            found.setdefault(rival, {})[row["measure"], row["specification"]] = float(row["value"])
+    return table(
+        [f"`{model}`", *(f"{titles[measure]}, {name}" for measure, name, _ in columns)],
+        [
+            [str(rival), *(f"{100 * own[measure, one]:.1f}" for measure, _, one in columns)]
+            for rival, own in found.items()
+        ],
+    )
+
+
 def aim(recipe: str, model: str, *tuned: str) -> str:
     """Whether ways of tuning (METHOD[+TERM][/SETUP], _ for a blank) reach what the page asks of them."""
     found = rivals_of(recipe, model)
@@ -204,7 +228,7 @@ CRITERIA = {
     "PT and V not below zero-shot's, by two attributions that it was not trained on": as_zero_shot,
 }
 
-TABLES = {"rivals": rivals, "evidence": evidence, "weights": weights, "aim": aim}
+TABLES = {"rivals": rivals, "evidence": evidence, "weights": weights, "pointing": pointing, "aim": aim}
 
 
 def test_the_page_says_what_the_kept_results_say() -> None:
@@ -217,11 +241,50 @@ def test_every_way_of_tuning_has_three_seeds() -> None:
             assert len(row["runs"].split()) == 3, row
 
 
+def test_what_heatmaps_were_asked_is_of_all_seeds() -> None:
+    runs = {
+        (row["model"], row["method"], row["regularizer"], row["train"], row["setup"]): row["runs"]
+        for row in rows_of(KEPT / "evidence-aware" / RIVALS)
+    }
+    for row in rows_of(KEPT / "evidence-aware" / HEATMAPS):
+        rival = row["model"], row["method"], row["regularizer"], row["train"], row["setup"]
+        assert row["runs"] == runs[rival]
+
+
 def _kept(runs: Sequence[str]) -> None:
     for folder in runs:
         for recipe, file in RECIPES.items():
             if (Path(folder) / recipe / file).is_file():
                 keep(Path(folder) / recipe / file, KEPT / recipe / file)
+                told = list(_told_of_heatmaps(Path(folder), KEPT / recipe / file))
+                if told:
+                    _write_rows(KEPT / recipe / HEATMAPS, told)
+
+
+def _told_of_heatmaps(folder: Path, rivals: Path) -> Iterator[Row]:
+    """Means over the seeds of each rival all of whose runs were asked."""
+    names = ("model", "method", "regularizer", "train", "setup", "runs")
+    every = {tuple(row[name] for name in names) for row in rows_of(rivals) if row["metric"] == "accuracy"}
+    for rival in sorted(every):
+        files = [folder / run / "faithfulness" / "test.json" for run in rival[-1].split()]
+        if not all(file.is_file() for file in files):
+            continue
+        sets = [
+            {one["name"]: one["measures"] for one in json.loads(file.read_text(encoding="utf-8"))["sets"]}
+            for file in files
+        ]
+        for specification in (GAA, *UNSEEN):
+            for measure in ("pointing", "deletion/blur"):
+                value = mean(one[specification][measure]["value"] for one in sets)
+                own = {"specification": specification, "measure": measure, "value": f"{value:.4f}"}
+                yield {**dict(zip(names, rival, strict=True)), **own}
+
+
+def _write_rows(kept: Path, rows: Sequence[Row]) -> None:
+    with kept.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ class ZeroShotRelevance:
 
 
 class TunedScores:
-    """Class scores of any features, by class vectors that may be tuned in this very step."""
+    """Class scores by class vectors that may be tuned in this very step."""
 
     def __init__(self, setting: Setting) -> None:
         self._classifier, self._step = setting.classifier, setting.step
@@ -166,16 +166,24 @@ class TunedScores:
         self._now = _Now(setting.classifier.model)
         self._encode: TunedTexts | None = None
 
-    def score(self, features: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
-        """B×F → B×C. Raises ``InputError`` for other pictures than the batch's where texts depend on them."""
+    def score_others(self, features: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
+        """R×F of other pictures than the batch's → R×C.
+
+        Raises ``InputError`` where texts depend on the picture.
+        """
         texts = outputs.class_texts
-        if texts is not None and texts.ndim > 2 and len(texts) != len(features):
+        if texts is not None and texts.ndim > 2:
             raise InputError(
                 "Expected class texts that are the same for all pictures but those of this method depend on "
                 "the picture.",
                 where="regularizer.use",
                 next_step="use another method or another regularizer",
             )
+        return self.score(features, outputs, scalar)
+
+    def score(self, features: Tensor, outputs: Outputs, scalar: Scalar) -> Tensor:
+        """B×F of the batch's pictures → B×C."""
+        texts = outputs.class_texts
         if texts is None and hasattr(self._step, "tuned_texts"):
             # The method's own loss needs no text of every class.
             self._encode = self._encode or cast(TextTuning, self._step).tuned_texts(self._classnames)

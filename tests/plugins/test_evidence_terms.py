@@ -387,9 +387,15 @@ def test_a_background_is_replaced_with_a_probability():
     assert torch.equal(step.images, IMAGES), "a process without masks takes the step as others do"
 
 
-def test_texts_that_depend_on_the_picture_say_nothing_of_composed_ones():
-    with pytest.raises(InputError, match="depend on the picture"):
-        added(setting(CoCoOp), Counterfactual)
+@pytest.mark.parametrize(
+    ("term", "options"), [(Counterfactual, {}), (Counterfactual, {"background": 0}), (BackgroundAnchor, {})]
+)
+def test_texts_that_depend_on_the_picture_say_nothing_of_composed_ones(term, options):
+    around = setting(CoCoOp)
+    all_known = Masks(INSIDE, torch.ones(4, dtype=torch.bool))  # as many composed pictures as the batch has
+    for masks in (MASKED, all_known):
+        with pytest.raises(InputError, match="depend on the picture"):
+            with_term(around, term, **options)(IMAGES, LABELS, masks)
 
 
 def test_a_share_of_the_masks():

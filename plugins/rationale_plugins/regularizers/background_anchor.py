@@ -106,7 +106,7 @@ class AnchoredBackgrounds(nn.Module):
         if not len(rows):
             return 0 * outputs.loss
         alone = places(images[rows], masks.inside[rows])
-        logits = self._texts.score(self._features(alone), outputs, "native")
+        logits = self._texts.score_others(self._features(alone), outputs, "native")
         known = F.normalize(self._zero_shot(alone), dim=-1) @ self.vectors.T
         return divergence(logits, known, self._temperature)
 

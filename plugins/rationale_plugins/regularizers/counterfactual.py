@@ -62,7 +62,7 @@ class ComposedPictures(nn.Module):
             return 0 * outputs.loss
         moved, places = composed(images[rows], masks.inside[rows], _others(len(rows)).to(rows.device))
         pictures = torch.cat((moved, places)) if self._background else moved
-        logs = self._texts.score(self._features(pictures), outputs, "log-softmax")
+        logs = self._texts.score_others(self._features(pictures), outputs, "log-softmax")
         kept = F.nll_loss(logs[: len(rows)], labels[rows])
         if not self._background:
             return kept

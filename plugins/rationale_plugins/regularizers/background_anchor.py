@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from rationale_cli.contracts import IMAGES, MASKS, Masks, Outputs, RegularizerOptions, Scalar, Setting
+from rationale_cli.contracts import IMAGES, MASKS, Masks, Outputs, RegularizerOptions, Setting
 from rationale_cli.toolkit.anchors import divergence
 from rationale_cli.toolkit.heads import class_embeddings
 from rationale_cli.toolkit.substitution import as_it_came
 from rationale_cli.toolkit.tuned import TunedScores
 
 from ._composing import places
-from ._pseudo_masks import PseudoMasks
+from ._pseudo_masks import Guided, GuidedOptions, PseudoMasks
 
 
 class BackgroundAnchor:
@@ -56,32 +56,25 @@ class GuidedBackgroundAnchor:
     the object is held at what zero-shot said of it, too.
     """
 
-    class Options(RegularizerOptions):
+    class Options(GuidedOptions):
         """Options of the guided anchor of backgrounds."""
 
         temperature: float = Field(default=1.0, gt=0)
         """T, which divides the logits of both predictions."""
-        share: float = Field(default=0.4, gt=0, lt=1)
-        """Of a picture that is taken for the object."""
-        layers: str = "all"
-        """Layers of zero-shot's heatmap: last, all or a..b."""
-        scalar: Scalar = "dot"
-        """Whose gradient is taken, of the annotated class: dot, native, cosine, log-softmax or contrast."""
 
     needs: ClassVar[tuple[str, ...]] = (IMAGES,)
 
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def build(self, setting: Setting) -> GuidedBackgrounds:
+    def build(self, setting: Setting) -> Guided:
         """Keeps the weights as they came, of those that train.
 
         Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
         layers that it does not have.
         """
-        asked = self.options
-        known = PseudoMasks(setting, asked.scalar, asked.layers, asked.share)
-        return GuidedBackgrounds(AnchoredBackgrounds(setting, asked.temperature), known)
+        anchored = AnchoredBackgrounds(setting, self.options.temperature)
+        return Guided(anchored, PseudoMasks(setting, self.options))
 
 
 class AnchoredBackgrounds(nn.Module):
@@ -109,16 +102,3 @@ class AnchoredBackgrounds(nn.Module):
         logits = self._texts.score_others(self._features(alone), outputs, "native")
         known = F.normalize(self._zero_shot(alone), dim=-1) @ self.vectors.T
         return divergence(logits, known, self._temperature)
-
-
-class GuidedBackgrounds(nn.Module):
-    """The same, of what zero-shot does not look at."""
-
-    def __init__(self, anchored: AnchoredBackgrounds, known: PseudoMasks) -> None:
-        super().__init__()
-        self.anchored, self._known = anchored, known
-
-    def forward(self, images: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
-        """images B×3×S×S, labels B → scalar."""
-        loss: Tensor = self.anchored(images, labels, outputs, self._known(images, labels))
-        return loss

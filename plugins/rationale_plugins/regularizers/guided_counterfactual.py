@@ -1,18 +1,14 @@
-"""Counterfactual pictures without annotation: what zero-shot looks at stands for the object.
-
-Shapes: B pictures, S pixels.
-"""
+"""Counterfactual pictures without annotation: what zero-shot looks at stands for the object."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from pydantic import Field
-from torch import Tensor, nn
 
-from rationale_cli.contracts import IMAGES, Outputs, RegularizerOptions, Scalar, Setting
+from rationale_cli.contracts import IMAGES, Setting
 
-from ._pseudo_masks import PseudoMasks
+from ._pseudo_masks import Guided, GuidedOptions, PseudoMasks
 from .counterfactual import ComposedPictures
 
 
@@ -26,16 +22,9 @@ class GuidedCounterfactual:
     zero-shot run and look at its RMA and pointing game first.
     """
 
-    class Options(RegularizerOptions):
+    class Options(GuidedOptions):
         """Options of the guided counterfactual pictures."""
 
-        share: float = Field(default=0.4, gt=0, lt=1)
-        """Of a picture that is taken for the object. Too little leaves the object in the background that
-        shall have no class; too much takes the background along."""
-        layers: str = "all"
-        """Layers of zero-shot's heatmap: last, all or a..b."""
-        scalar: Scalar = "dot"
-        """Whose gradient is taken, of the annotated class: dot, native, cosine, log-softmax or contrast."""
         background: float = Field(default=1.0, ge=0)
         """Factor of the second part, that a background alone has no class; at 0 it is not computed."""
 
@@ -44,25 +33,11 @@ class GuidedCounterfactual:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def build(self, setting: Setting) -> GuidedPictures:
+    def build(self, setting: Setting) -> Guided:
         """Keeps the weights as they came, of those that train.
 
         Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
         layers that it does not have.
         """
-        asked = self.options
-        known = PseudoMasks(setting, asked.scalar, asked.layers, asked.share)
-        return GuidedPictures(ComposedPictures(setting, asked.background), known)
-
-
-class GuidedPictures(nn.Module):
-    """The loss of pictures that are composed of a batch by what zero-shot looks at."""
-
-    def __init__(self, composed: ComposedPictures, known: PseudoMasks) -> None:
-        super().__init__()
-        self.composed, self._known = composed, known
-
-    def forward(self, images: Tensor, labels: Tensor, outputs: Outputs) -> Tensor:
-        """images B×3×S×S, labels B → scalar."""
-        loss: Tensor = self.composed(images, labels, outputs, self._known(images, labels))
-        return loss
+        composed = ComposedPictures(setting, self.options.background)
+        return Guided(composed, PseudoMasks(setting, self.options))

@@ -8,14 +8,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor, nn
 
-from rationale_cli.contracts import IMAGES, Outputs, RegularizerOptions, Scalar, Setting
+from rationale_cli.contracts import IMAGES, Outputs, Setting
 from rationale_cli.toolkit.tuned import Watch
 
 from ._mass import Form, outside
-from ._pseudo_masks import PseudoMasks
+from ._pseudo_masks import GuidedOptions, PseudoMasks
 
 
 class TextGuided:
@@ -28,17 +27,13 @@ class TextGuided:
     is left open, which ``evidence-anchor`` does not do.
     """
 
-    class Options(RegularizerOptions):
+    class Options(GuidedOptions):
         """Options of the guidance by text."""
 
-        share: float = Field(default=0.4, gt=0, lt=1)
-        """Of a picture that is taken for the object."""
         layers: str = "last"
         """Layers of zero-shot's heatmap: last, all or a..b. All of them cost a backward through the tower."""
         form: Form = "log"
         """−log of the share within the pseudo-mask, or 1 − that share (linear)."""
-        scalar: Scalar = "dot"
-        """Whose gradient is taken, of the annotated class: dot, native, cosine, log-softmax or contrast."""
 
     needs: ClassVar[tuple[str, ...]] = (IMAGES,)
 
@@ -51,9 +46,7 @@ class TextGuided:
         Raises ``InputError`` for a model whose features come from no CLS token and no attention pool, and for
         layers that it does not have.
         """
-        asked = self.options
-        known = PseudoMasks(setting, asked.scalar, asked.layers, asked.share)
-        return GuidedMass(Watch(setting), known, asked)
+        return GuidedMass(Watch(setting), PseudoMasks(setting, self.options), self.options)
 
 
 class GuidedMass(nn.Module):

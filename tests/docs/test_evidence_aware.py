@@ -53,6 +53,10 @@ class Rival(NamedTuple):
 FT, CLEAN, ZS = Rival("ft"), Rival("ft", train="train-clean"), Rival("zs")
 
 
+def _of(row: Row) -> Rival:
+    return Rival(row["method"], row["regularizer"], row["train"], row["setup"])
+
+
 class Measure(NamedTuple):
     """A column of the recipe's table."""
 
@@ -66,7 +70,7 @@ def rivals_of(recipe: str, model: str) -> dict[Rival, dict[Measure, Row]]:
     found: dict[Rival, dict[Measure, Row]] = {}
     for row in rows_of(KEPT / recipe / RECIPES[recipe]):
         if row["model"] == model:
-            rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
+            rival = _of(row)
             measure = Measure(row["metric"], row["split"], row["specification"])
             found.setdefault(rival, {})[measure] = row
     return found
@@ -146,7 +150,7 @@ def pointing(recipe: str, model: str) -> str:
     found: dict[Rival, dict[tuple[str, str], float]] = {}
     for row in rows_of(KEPT / recipe / HEATMAPS):
         if row["model"] == model:
-            rival = Rival(row["method"], row["regularizer"], row["train"], row["setup"])
+            rival = _of(row)
             found.setdefault(rival, {})[row["measure"], row["specification"]] = float(row["value"])
     return table(
         [f"`{model}`", *(f"{titles[measure]}, {name}" for measure, name, _ in columns)],
@@ -242,13 +246,9 @@ def test_every_way_of_tuning_has_three_seeds() -> None:
 
 
 def test_what_heatmaps_were_asked_is_of_all_seeds() -> None:
-    runs = {
-        (row["model"], row["method"], row["regularizer"], row["train"], row["setup"]): row["runs"]
-        for row in rows_of(KEPT / "evidence-aware" / RIVALS)
-    }
+    runs = {(row["model"], _of(row)): row["runs"] for row in rows_of(KEPT / "evidence-aware" / RIVALS)}
     for row in rows_of(KEPT / "evidence-aware" / HEATMAPS):
-        rival = row["model"], row["method"], row["regularizer"], row["train"], row["setup"]
-        assert row["runs"] == runs[rival]
+        assert row["runs"] == runs[row["model"], _of(row)]
 
 
 def _kept(runs: Sequence[str]) -> None:

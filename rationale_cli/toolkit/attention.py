@@ -84,8 +84,7 @@ class AttentionLayer:
 
     def probabilities(self, rows: slice = slice(None)) -> Tensor:
         """A = softmax(q·kᵀ·scale + mask) of these query rows, B×H×R×T float32."""
-        scores = self.query[:, :, rows].float() @ self.key.float().transpose(-1, -2)
-        scores.mul_(self.scale)
+        scores = (self.query[:, :, rows].float() * self.scale) @ self.key.float().transpose(-1, -2)
         if self.mask is not None:
             mask = self.mask if self.mask.shape[-2] == 1 else self.mask[:, :, rows]
             scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask

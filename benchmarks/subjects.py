@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rationale_plugins.models._fusion_model import FusionModel
 from rationale_plugins.models._vision import every_token
-from rationale_plugins.models.albef import Albef, AlbefViTB16
+from rationale_plugins.models.albef import AlbefViTB16
+from rationale_plugins.models.blip import BlipViTB16
 from rationale_plugins.models.huggingface import HuggingFace
 from rationale_plugins.models.open_clip import ClipViTB16, ClipViTB32
 from rationale_plugins.models.tiny_clip import TinyClip
@@ -61,6 +63,7 @@ MODELS: Mapping[str, tuple[Callable[[], nn.Module], int]] = {
     "clip-vit-b-16": (partial(untrained, ClipViTB16), 8),
     "siglip2-b-32": (siglip, 4),
     "albef": (partial(untrained, AlbefViTB16), 8),
+    "blip": (partial(untrained, BlipViTB16), 8),
 }
 """Name → model and pictures a batch."""
 _TASK = Task(tuple(f"thing {number}" for number in range(CLASSES)), ("a photo of {}",))
@@ -131,7 +134,7 @@ def subject(name: str, device: torch.device) -> Subject:
 
 
 def _tower(model: nn.Module) -> Callable[[Tensor], Tensor] | None:
-    if isinstance(model, Albef):
+    if isinstance(model, FusionModel):
         return lambda images: model.vision_proj(every_token(model.visual_encoder, images)[:, 0])
     clip = getattr(model, "clip", None)
     return None if clip is None else clip.visual

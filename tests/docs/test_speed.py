@@ -31,7 +31,7 @@ def explain(file: str) -> str:
     head = ["", *(f"`{model}`, {what}" for model in models for what in ("time", "memory"))]
     lines = [[work, *(one for model in models for one in _cost(cells.get((model, work))))] for work in works]
     batches = ", ".join(f"{cells[model, works[0]]['batch']} of `{model}`" for model in models)
-    gains = "\n".join(_gain(cells, model) for model in models)
+    gains = "\n".join(_gain(cells, model) for model in models if (model, "released code, all") in cells)
     return f"{_machine(document['machine'])} Pictures a batch: {batches}.\n\n{table(head, lines)}\n{gains}\n"
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import SiglipConfig
 
 from rationale_cli.contracts import Task, VisionLanguageModel
-from rationale_cli.toolkit.heads import TextClassifier, WordedClassifier, feature_width
+from rationale_cli.toolkit.heads import TextClassifier, WordedClassifier
 
 
 def untrained(kind: Any) -> nn.Module:
@@ -122,13 +122,15 @@ def subject(name: str, device: torch.device) -> Subject:
     build, batch = MODELS[name]
     model: Any = build().to(device).eval()
     size = model.preprocessing.size
-    vectors = torch.randn(CLASSES, feature_width(model)).to(device)
+    images = torch.randn(batch, 3, size, size, device=device)
+    with torch.no_grad():
+        vectors = torch.randn(CLASSES, model.embed_images(images[:1]).shape[-1]).to(device)
     own, tower = TextClassifier(model, vectors).eval(), _tower(model)
     return Subject(
         name,
         own,
         None if tower is None else _General(model, vectors, tower).eval(),
-        torch.randn(batch, 3, size, size, device=device),
+        images,
         torch.arange(batch, device=device) % CLASSES,
     )
 

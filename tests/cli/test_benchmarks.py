@@ -13,7 +13,7 @@ import pytest
 from .conftest import ENVIRONMENT
 
 BENCHMARKS = {
-    "explain": ("--models", "tiny-clip", "--no-peers", "--no-memory", "--rounds", "2"),
+    "explain": ("--models", "tiny-clip", "tiny-albef", "--no-peers", "--no-memory", "--rounds", "2"),
     "attributions": ("--models", "tiny-clip", "--only", "gaa"),
     "pipeline": ("--model", "tiny-clip", "--pictures", "16", "--batch-size", "8", "--rounds", "1"),
     "scoring": ("--pictures", "200", "--classes", "10", "--rounds", "1"),

@@ -31,8 +31,20 @@ def explain(file: str) -> str:
     head = ["", *(f"`{model}`, {what}" for model in models for what in ("time", "memory"))]
     lines = [[work, *(one for model in models for one in _cost(cells.get((model, work))))] for work in works]
     batches = ", ".join(f"{cells[model, works[0]]['batch']} of `{model}`" for model in models)
-    gains = "\n".join(_gain(cells, model) for model in models if (model, "released code, all") in cells)
+    gains = "\n".join(_gain(cells, model) for model in models)
     return f"{_machine(document['machine'])} Pictures a batch: {batches}.\n\n{table(head, lines)}\n{gains}\n"
+
+
+def models(file: str) -> str:
+    """Ratios by the clock of this project's works."""
+    document = read(file)
+    ratios: dict[str, dict[str, str]] = {}
+    for row in document["rows"]:
+        ratios.setdefault(row["timing"]["name"], {})[row["model"]] = _cost(row)[0]
+    names = list(dict.fromkeys(row["model"] for row in document["rows"]))
+    lines = [[work, *(own.get(model, "–") for model in names)] for work, own in ratios.items()]
+    head = ["", *(f"`{model}`" for model in names)]
+    return f"{_machine(document['machine'])}\n\n{table(head, lines)}"
 
 
 def _cost(row: Document | None) -> tuple[str, str]:
@@ -158,6 +170,7 @@ def scoring(file: str) -> str:
 
 KINDS = {
     "explain": explain,
+    "models": models,
     "sizing": sizing,
     "attributions": attributions,
     "pipeline": pipeline,

@@ -1,8 +1,9 @@
 """What the page on right reasons says of the drawn scenes is what the kept results of its recipes say.
 
 After ``rationale run`` of any of ``RECIPES``, ``python tests/docs/test_evidence_aware.py runs`` keeps the new
-results and writes the tables anew; so it does with what ``rationale faithfulness`` told of runs in there. What
-``rationale run evidence-aware --set train.epochs=6`` writes is kept by the name of ``LONGER``: rename the folder.
+results and writes the tables anew; so it does with what ``rationale faithfulness`` told of runs in there.
+What ``rationale run evidence-aware --set train.epochs=6`` writes is kept by the name of ``LONGER``: rename
+its folder.
 """
 
 from __future__ import annotations

@@ -36,3 +36,17 @@ def test_a_benchmark_tells_what_it_measured_and_on_what(repo: Path, name: str) -
     assert all(document.values())
     for row in document.get("rows", []):
         assert row.get("ratio", 1) > 0
+
+
+def test_a_models_texts_are_as_wide_as_what_they_are_compared_with(repo: Path) -> None:
+    # ALBEF's joint embedding is narrower than its features.
+    asked = "import torch, subjects; print(*subjects.subject('albef', torch.device('cpu')).plain().shape)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=repo / "benchmarks",
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["8", "10"], done.stderr
